@@ -1,0 +1,72 @@
+// The command line: one file a verb, loaded when asked for.
+import { CityError } from '#city';
+import { FaultError } from '#findings';
+import { ExitCode, UsageError } from './options.ts';
+
+interface Verb {
+  readonly does: string;
+  load(): Promise<(args: string[]) => Promise<number>>;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  analyze: {
+    does: 'reads captures, logs and records; prints findings, incidents and a summary',
+    load: async () => (await import('./analyze.ts')).analyzeVerb,
+  },
+};
+
+function help(): string {
+  const width = Math.max(...Object.keys(verbs).map((v) => v.length));
+  return [
+    "parapet: says what is wrong in a city's networks and devices, and holds commands that lean on data nobody should trust.",
+    '',
+    'Usage: parapet VERB [options]',
+    '',
+    ...Object.entries(verbs).map(([name, v]) => `  ${name.padEnd(width)}  ${v.does}`),
+    '',
+    'Each verb has --help. Common options: --format text|ndjson, --city FILE, --quiet, --no-color.',
+    'Exit status: 0 done; 1 done and --fail-on was met; 2 wrong use; 3 done, part of the input could not be read; 70 our own fault.',
+  ].join('\n');
+}
+
+async function main(argv: string[]): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(help());
+    return name === undefined ? ExitCode.WrongUse : ExitCode.Done;
+  }
+  const verb = verbs[name];
+  if (verb === undefined) {
+    const near = Object.keys(verbs).find((v) => v.startsWith(name.slice(0, 3)));
+    console.error(
+      `parapet: there is no verb "${name}".${near === undefined ? '' : ` Did you mean "${near}"?`} See parapet --help.`,
+    );
+    return ExitCode.WrongUse;
+  }
+  return (await verb.load())(args);
+}
+
+// A reader that closes early (head, less) is not our fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`parapet: ${error.message}`);
+    process.exitCode = ExitCode.WrongUse;
+  } else if (error instanceof CityError) {
+    for (const f of error.faults) console.error(`${f.file}:${f.line}:${f.column}: ${f.code}: ${f.text} ${f.remedy}`);
+    process.exitCode = ExitCode.WrongUse;
+  } else if (error instanceof FaultError) {
+    console.error(`parapet: ${error.fault.code} ${error.fault.file}: ${error.fault.text} ${error.fault.remedy}`);
+    process.exitCode = ExitCode.WrongUse;
+  } else {
+    console.error('parapet: a mistake of ours; please report it with the input that caused it.');
+    console.error((error as Error).stack ?? String(error));
+    process.exitCode = ExitCode.OurFault;
+  }
+}

@@ -1,0 +1,1 @@
+export type { DecoderKind } from './contract.ts';

@@ -1,0 +1,1 @@
+export { ip } from './ip.ts';

@@ -1,0 +1,1 @@
+export type { Detector, DetectorCard, DetectorContext, DetectorKind } from './contract.ts';

@@ -1,0 +1,64 @@
+// Bidirectional flows as columns: opened, updated while they live, closed. Borrowed.
+// From packets by decoders/flow, or from Zeek conn.log (closed only). Counts are cumulative; delta columns say what
+// came since the flow's previous row, so that a detector can bin without a table of its own.
+import { BATCH_ROWS } from './frame.ts';
+import type { Origin } from './origin.ts';
+
+export const FlowPhase = { Open: 0, Update: 1, Close: 2 } as const;
+
+/** Zeek's conn_state words, which the field knows. */
+export const FlowState = {
+  OTH: 0,
+  S0: 1,
+  S1: 2,
+  SF: 3,
+  REJ: 4,
+  S2: 5,
+  S3: 6,
+  RSTO: 7,
+  RSTR: 8,
+  RSTOS0: 9,
+  RSTRH: 10,
+  SH: 11,
+  SHR: 12,
+} as const;
+
+export class FlowBatch {
+  readonly kind = 'flow';
+  origin: Origin = { file: '', placed: 'frame' };
+  count = 0;
+  /** Event time of this row. */
+  readonly at = new Float64Array(BATCH_ROWS);
+  /** Place of the flow's first packet (or of the log line). */
+  readonly place = new Float64Array(BATCH_ROWS);
+  /** Place of the packet that caused this row. */
+  readonly lastPlace = new Float64Array(BATCH_ROWS);
+  /** Number of the flow in this run, from 1. */
+  readonly flow = new Float64Array(BATCH_ROWS);
+  readonly phase = new Uint8Array(BATCH_ROWS);
+  readonly firstAt = new Float64Array(BATCH_ROWS);
+  readonly lastAt = new Float64Array(BATCH_ROWS);
+  /** Eight words: originator, then responder. */
+  readonly addresses = new Uint32Array(8 * BATCH_ROWS);
+  readonly originatorPort = new Uint16Array(BATCH_ROWS);
+  readonly responderPort = new Uint16Array(BATCH_ROWS);
+  readonly protocol = new Uint8Array(BATCH_ROWS);
+  readonly state = new Uint8Array(BATCH_ROWS);
+  readonly originatorPackets = new Float64Array(BATCH_ROWS);
+  readonly responderPackets = new Float64Array(BATCH_ROWS);
+  /** IP bytes, headers included. */
+  readonly originatorIpBytes = new Float64Array(BATCH_ROWS);
+  readonly responderIpBytes = new Float64Array(BATCH_ROWS);
+  /** Delivered payload above the transport layer. */
+  readonly originatorPayloadBytes = new Float64Array(BATCH_ROWS);
+  readonly responderPayloadBytes = new Float64Array(BATCH_ROWS);
+  /** Payload since this flow's previous row. */
+  readonly originatorPayloadDelta = new Float64Array(BATCH_ROWS);
+  readonly responderPayloadDelta = new Float64Array(BATCH_ROWS);
+  /** TLS server name (or HTTP host) of the flow: a range in `bytes`, length 0 where none was seen. */
+  bytes: Uint8Array = new Uint8Array(BATCH_ROWS * 64);
+  readonly nameOffset = new Int32Array(BATCH_ROWS);
+  readonly nameBytes = new Int32Array(BATCH_ROWS);
+  /** 1 TLS client hello seen, 2 HTTP, 3 SMB, 4 DCERPC, 5 SSH, 6 RDP, 7 MQTT, 8 Modbus, 9 IEC 104, 10 DNS, 11 WinRM, 12 DNP3, 13 Kerberos, 0 unknown. */
+  readonly service = new Uint8Array(BATCH_ROWS);
+}

@@ -1,0 +1,13 @@
+export { addressHash, formatAddress, parseAddress } from '#lib/address';
+export type { EventBatch, EventKind, RecordBatch } from './batch.ts';
+export { recordBatch } from './batch.ts';
+export { DnsBatch, formatName } from './dns.ts';
+export { FlowBatch, FlowPhase, FlowState } from './flow.ts';
+export { BATCH_ROWS, FrameBatch, LinkType } from './frame.ts';
+export type { Origin, Place } from './origin.ts';
+export { evidenceOf } from './origin.ts';
+export { PacketBatch } from './packet.ts';
+export type { Command, Position, Reading, Residual } from './records.ts';
+export type { SignallingMessage } from './signalling.ts';
+export type { Decoder, DecoderCard, FaultTable, FaultText, Sink } from './stage.ts';
+export { StreamBatch } from './stream.ts';

@@ -1,0 +1,72 @@
+// IP addresses as four 32-bit words; IPv4 is IPv4-mapped IPv6 (0, 0, 0xffff, a), so one column serves both.
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** Text of the address whose four words start at `at`. */
+export function formatAddress(words: Uint32Array, at: number): string {
+  const a = words[at]!;
+  const b = words[at + 1]!;
+  const c = words[at + 2]!;
+  const d = words[at + 3]!;
+  if (a === 0 && b === 0 && c === 0xffff) return `${d >>> 24}.${(d >>> 16) & 255}.${(d >>> 8) & 255}.${d & 255}`;
+  const groups = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff, c >>> 16, c & 0xffff, d >>> 16, d & 0xffff];
+  // RFC 5952: the longest run of two or more zero groups becomes "::", the first of equals.
+  let bestAt = -1;
+  let bestRun = 1;
+  for (let i = 0; i < 8; ) {
+    let run = 0;
+    while (i + run < 8 && groups[i + run] === 0) run += 1;
+    if (run > bestRun) {
+      bestRun = run;
+      bestAt = i;
+    }
+    i += run + 1;
+  }
+  const hex = groups.map((g) => g.toString(16));
+  if (bestAt < 0) return hex.join(':');
+  return `${hex.slice(0, bestAt).join(':')}::${hex.slice(bestAt + bestRun).join(':')}`;
+}
+
+/**
+ * Writes the four words of a textual address at `at`.
+ * @returns false where the text is not an address; the words are then zero.
+ */
+export function parseAddress(text: string, words: Uint32Array, at: number): boolean {
+  words.fill(0, at, at + 4);
+  if (isIPv4(text)) {
+    let value = 0;
+    for (const part of text.split('.')) value = value * 256 + Number(part);
+    words[at + 2] = 0xffff;
+    words[at + 3] = value;
+    return true;
+  }
+  const bare = text.includes('%') ? text.slice(0, text.indexOf('%')) : text;
+  if (!isIPv6(bare)) return false;
+  let source = bare;
+  const dot = source.lastIndexOf(':');
+  if (source.includes('.')) {
+    const [p, q, r, s] = source
+      .slice(dot + 1)
+      .split('.')
+      .map(Number) as [number, number, number, number];
+    source = `${source.slice(0, dot + 1)}${((p << 8) | q).toString(16)}:${((r << 8) | s).toString(16)}`;
+  }
+  const [head = '', tail] = source.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const gap = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array<string>(gap).fill('0'), ...right].map((g) => Number.parseInt(g, 16));
+  for (let i = 0; i < 4; i++) words[at + i] = ((groups[2 * i]! << 16) | groups[2 * i + 1]!) >>> 0;
+  return true;
+}
+
+/** 32-bit mixing hash of the four words at `at`; never zero, so zero can mark an empty slot. */
+export function addressHash(words: Uint32Array, at: number): number {
+  let h =
+    words[at + 3]! ^
+    Math.imul(words[at]!, 0x85ebca6b) ^
+    Math.imul(words[at + 1]!, 0xc2b2ae35) ^
+    Math.imul(words[at + 2]!, 0x27d4eb2f);
+  h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
+  return (h ^ (h >>> 16)) >>> 0 || 1;
+}

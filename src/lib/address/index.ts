@@ -1,0 +1,1 @@
+export { addressHash, formatAddress, parseAddress } from './address.ts';

@@ -1,0 +1,68 @@
+// `analyze` as a function: paths in, everything the contract prints out, in its order.
+import type { City } from '#city';
+import type { Coverage, Fault, Finding, Incident, State, TrustRecord, Verdict } from '#findings';
+import { Engine } from './engine.ts';
+import { Feed, listInputs } from './feed.ts';
+import { Hub } from './hub.ts';
+
+export interface AnalyzeOptions {
+  readonly city: City;
+  readonly planes?: ReadonlySet<string>;
+  readonly evidenceAll?: boolean;
+  /** Called now and then with bytes read, bytes in all and the event time reached. */
+  progress?(read: number, size: number, at: number): void;
+}
+
+export interface Outcome {
+  readonly findings: readonly Finding[];
+  readonly incidents: readonly Incident[];
+  readonly verdicts: readonly Verdict[];
+  readonly trust: readonly TrustRecord[];
+  readonly states: readonly State[];
+  readonly faults: readonly Fault[];
+  readonly coverage: readonly Coverage[];
+  readonly rows: Readonly<Record<string, number>>;
+  readonly shed: number;
+  /** Event time of the last row, microseconds. */
+  readonly at: number;
+}
+
+export async function analyze(paths: readonly string[], options: AnalyzeOptions): Promise<Outcome> {
+  const hub = new Hub(options.city);
+  const engine = new Engine({
+    city: options.city,
+    planes: options.planes,
+    evidenceAll: options.evidenceAll ?? false,
+    claim: (finding) => hub.claim(finding),
+    records: (batch) => hub.take(batch),
+  });
+  const inputs = listInputs(paths);
+  const feed = new Feed(inputs, engine.faults, inputs.length !== paths.length || inputs.some((p, i) => p !== paths[i]));
+  let turns = 0;
+  try {
+    for (let watermark = await feed.next(engine); watermark !== undefined; watermark = await feed.next(engine)) {
+      engine.advance(watermark);
+      if ((++turns & 255) === 0 && options.progress !== undefined) {
+        const { read, size } = feed.progress;
+        options.progress(read, size, engine.at);
+      }
+    }
+    engine.end();
+  } finally {
+    feed.close();
+  }
+  const byTime = (a: { at: number; id: string }, b: { at: number; id: string }): number =>
+    a.at - b.at || (a.id < b.id ? -1 : 1);
+  return {
+    findings: [...hub.findings.values()].sort(byTime),
+    incidents: hub.allIncidents(),
+    verdicts: hub.verdicts,
+    trust: hub.trustRecords(engine.at),
+    states: hub.states,
+    faults: engine.faults.list(),
+    coverage: [...engine.coverage.values()].sort((a, b) => (a.plane + a.what < b.plane + b.what ? -1 : 1)),
+    rows: engine.rows,
+    shed: engine.shed + hub.shed,
+    at: engine.at,
+  };
+}

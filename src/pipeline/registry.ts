@@ -1,0 +1,18 @@
+// The ordered list of everything that takes part. No scanning of folders, no registration by import side effect: the order
+// is visible here, and a search finds every use. The house test holds folders and list together, both ways.
+
+import type { DecoderKind } from '#decoders';
+import { ip } from '#decoders/ip';
+import { tcp } from '#decoders/tcp';
+import type { DetectorKind } from '#detectors';
+import type { SourceKind } from '#sources';
+import { pcap } from '#sources/pcap';
+import { pcapng } from '#sources/pcapng';
+
+/** Tried in this order on the first bytes of an input. */
+export const sources: readonly SourceKind[] = [pcapng, pcap];
+
+/** A batch goes to the decoders of its kind in this order, then to the detectors. */
+export const decoders: readonly DecoderKind[] = [ip, tcp];
+
+export const detectors: readonly DetectorKind[] = [];

@@ -1,0 +1,183 @@
+// Bytes of a file, standard input or a child's output, decompressed by content (gzip, zstd), in one reused buffer.
+// Plain files are read with readSync into 256 KiB that stay in the processor's cache; the rest streams.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { FaultTable } from '#events';
+import type { ByteReader } from '../contract.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+export const fileFaults: FaultTable = {
+  FILE_UNREADABLE: {
+    text: 'The file could not be opened or read.',
+    remedy: 'Check that it exists and that this user may read it.',
+    lost: 'the whole file',
+  },
+  FILE_EMPTY: { text: 'The file has no bytes.', remedy: 'Check how it was written or copied.', lost: 'nothing' },
+  FILE_UNKNOWN: {
+    text: 'The content is of no kind that is understood.',
+    remedy: 'Give a capture (pcap, pcapng), a Zeek log or NDJSON records; compressed with gzip or zstd if you like.',
+    lost: 'the whole file',
+  },
+  FILE_DECOMPRESS: {
+    text: 'The compressed data break off or are damaged.',
+    remedy: 'Decompress it by hand to see how far it is sound, or copy it again.',
+    lost: 'what follows the damage',
+  },
+};
+
+/** Opens `path` ('-' is standard input). @throws the system's error where it cannot be opened */
+export async function openBytes(path: string): Promise<ByteReader> {
+  if (path === '-') return readBytes(process.stdin, 0);
+  const fd = openSync(path, 'r');
+  const stat = fstatSync(fd);
+  if (stat.isDirectory()) {
+    closeSync(fd);
+    throw Object.assign(new Error('is a folder'), { code: 'EISDIR' });
+  }
+  const plain = new PlainReader(fd, stat.size);
+  await plain.fill(4);
+  const inflate = inflater(plain.buffer, plain.end);
+  if (inflate === undefined) return plain;
+  const raw = Readable.from(chunks(plain), { objectMode: false, highWaterMark: CHUNK_BYTES });
+  raw.on('error', (error) => inflate.destroy(error));
+  return new StreamReader(raw.pipe(inflate), plain.progress, () => plain.close());
+}
+
+/** Bytes of a stream (a child's output, a socket), decompressed where its first bytes say so. */
+export async function readBytes(stream: Readable, size: number): Promise<ByteReader> {
+  const reader = new StreamReader(stream, { read: 0, size }, () => stream.destroy());
+  await reader.fill(4);
+  const inflate = inflater(reader.buffer, reader.end);
+  if (inflate === undefined) return reader;
+  const raw = Readable.from(chunks(reader), { objectMode: false });
+  raw.on('error', (error) => inflate.destroy(error));
+  return new StreamReader(raw.pipe(inflate), reader.progress, () => reader.close());
+}
+
+function inflater(head: Uint8Array, length: number): ReturnType<typeof createGunzip> | undefined {
+  if (length >= 3 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 8) return createGunzip();
+  if (length >= 4 && head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd)
+    return createZstdDecompress();
+  return undefined;
+}
+
+async function* chunks(reader: ByteReader): AsyncGenerator<Uint8Array> {
+  while ((await reader.fill(1)) > 0) {
+    // A copy: the stream keeps the chunk while the reader's buffer is filled anew.
+    yield reader.buffer.slice(reader.start, reader.end);
+    reader.start = reader.end;
+  }
+}
+
+abstract class Window implements ByteReader {
+  buffer = new Uint8Array(CHUNK_BYTES);
+  start = 0;
+  end = 0;
+  #moved = 0;
+  abstract readonly progress: { read: number; size: number };
+
+  get position(): number {
+    return this.#moved + this.start;
+  }
+
+  /** Makes room for `atLeast` bytes from start; the buffer doubles, callers bound what they ask for. */
+  protected room(atLeast: number): void {
+    if (this.start > 0) {
+      this.buffer.copyWithin(0, this.start, this.end);
+      this.#moved += this.start;
+      this.end -= this.start;
+      this.start = 0;
+    }
+    if (atLeast > this.buffer.length) {
+      let size = this.buffer.length;
+      while (size < atLeast) size *= 2;
+      const grown = new Uint8Array(size);
+      grown.set(this.buffer.subarray(0, this.end));
+      this.buffer = grown;
+    }
+  }
+
+  abstract fill(atLeast: number): Promise<number>;
+  abstract close(): void;
+}
+
+class PlainReader extends Window {
+  readonly progress: { read: number; size: number };
+  #fd: number;
+  #ended = false;
+
+  constructor(fd: number, size: number) {
+    super();
+    this.#fd = fd;
+    this.progress = { read: 0, size };
+  }
+
+  override async fill(atLeast: number): Promise<number> {
+    if (this.end - this.start >= atLeast || this.#ended) return this.end - this.start;
+    this.room(atLeast);
+    while (this.end < this.buffer.length) {
+      const got = readSync(this.#fd, this.buffer, this.end, this.buffer.length - this.end, null);
+      if (got === 0) {
+        this.#ended = true;
+        break;
+      }
+      this.end += got;
+      this.progress.read += got;
+      if (this.end - this.start >= atLeast) break;
+    }
+    return this.end - this.start;
+  }
+
+  override close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#ended = true;
+  }
+}
+
+class StreamReader extends Window {
+  readonly progress: { read: number; size: number };
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  readonly #closeUnder: () => void;
+  #rest: Uint8Array = new Uint8Array(0);
+  #ended = false;
+  /** Set where the stream failed (damaged gzip, broken pipe): what came before is still read. */
+  failure: Error | undefined;
+
+  constructor(stream: Readable, progress: { read: number; size: number }, closeUnder: () => void) {
+    super();
+    this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    this.progress = progress;
+    this.#closeUnder = closeUnder;
+  }
+
+  override async fill(atLeast: number): Promise<number> {
+    if (this.end - this.start >= atLeast) return this.end - this.start;
+    this.room(atLeast);
+    while (this.end - this.start < atLeast && !this.#ended) {
+      if (this.#rest.length === 0) {
+        try {
+          const next = await this.#iterator.next();
+          if (next.done === true) this.#ended = true;
+          else this.#rest = next.value;
+        } catch (error) {
+          this.failure = error as Error;
+          this.#ended = true;
+        }
+        if (this.progress.size === 0) this.progress.read += this.#rest.length;
+      }
+      const take = Math.min(this.#rest.length, this.buffer.length - this.end);
+      this.buffer.set(this.#rest.subarray(0, take), this.end);
+      this.end += take;
+      this.#rest = this.#rest.subarray(take);
+    }
+    return this.end - this.start;
+  }
+
+  override close(): void {
+    this.#ended = true;
+    this.#closeUnder();
+  }
+}

@@ -1,0 +1,1 @@
+export { fileFaults, openBytes, readBytes } from './file.ts';

@@ -1,0 +1,1 @@
+export { pcapng } from './pcapng.ts';

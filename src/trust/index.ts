@@ -1,0 +1,1 @@
+export { assetKey, Trust } from './trust.ts';
