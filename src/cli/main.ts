@@ -10,6 +10,10 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   analyze: {
+    doctor: {
+      does: 'says what this machine can and cannot do, with remedies',
+      load: async () => (await import('./doctor.ts')).doctor,
+    },
     does: 'reads captures, logs and records; prints findings, incidents and a summary',
     load: async () => (await import('./analyze.ts')).analyzeVerb,
   },

@@ -1,17 +1,22 @@
 // `analyze` as a function: paths in, everything the contract prints out, in its order.
 import type { City } from '#city';
 import type { Coverage, Fault, Finding, Incident, State, TrustRecord, Verdict } from '#findings';
+import { decideRecorded } from './decide.ts';
 import { Engine } from './engine.ts';
 import { Feed, listInputs } from './feed.ts';
-import { Hub } from './hub.ts';
+import { Hub, type Twin } from './hub.ts';
 
 export interface AnalyzeOptions {
   readonly city: City;
   readonly planes?: ReadonlySet<string>;
   readonly evidenceAll?: boolean;
+  readonly twins?: ReadonlyMap<string, Twin>;
+  readonly layers?: { readonly trust: boolean; readonly interlock: boolean };
   /** Called now and then with bytes read, bytes in all and the event time reached. */
   progress?(read: number, size: number, at: number): void;
 }
+
+const allLayers = { trust: true, interlock: true };
 
 export interface Outcome {
   readonly findings: readonly Finding[];
@@ -28,7 +33,12 @@ export interface Outcome {
 }
 
 export async function analyze(paths: readonly string[], options: AnalyzeOptions): Promise<Outcome> {
-  const hub = new Hub(options.city);
+  const hub = new Hub({
+    city: options.city,
+    twins: options.twins ?? new Map(),
+    layers: options.layers ?? allLayers,
+    decide: decideRecorded,
+  });
   const engine = new Engine({
     city: options.city,
     planes: options.planes,
@@ -57,8 +67,8 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
     findings: [...hub.findings.values()].sort(byTime),
     incidents: hub.allIncidents(),
     verdicts: hub.verdicts,
-    trust: hub.trustRecords(engine.at),
-    states: hub.states,
+    trust: hub.trust.records(engine.at),
+    states: [...hub.states.values()],
     faults: engine.faults.list(),
     coverage: [...engine.coverage.values()].sort((a, b) => (a.plane + a.what < b.plane + b.what ? -1 : 1)),
     rows: engine.rows,

@@ -1,0 +1,156 @@
+// From counts to bits: each term is a pure function of what was counted, bounded, and named in words. The terms' scales were
+// read off the tune half (calibration.json); a term says log2 of how much likelier such a count is in a tunnel than in
+// ordinary life, given the terms before it.
+import type { Reason } from '#findings';
+import calibration from './calibration.json' with { type: 'json' };
+import { Carrier, type Suspect, WINDOWS } from './suspect.ts';
+
+const t = calibration.terms;
+const windowNames = ['two minutes', 'an hour', 'a day', 'a week'];
+const carrierNames = ['', 'NULL, PRIVATE or unknown-type', 'KEY or SIG', 'TXT', 'CNAME', 'MX', 'SRV'];
+
+/** What others know of the zone and the client; read once a judgement. */
+export interface Circumstances {
+  /** Clients that asked for the registered domain. */
+  readonly clients: number;
+  /** A field device (meter, camera, controller) by city.yaml. */
+  readonly fieldRole: string;
+  /** The city's owner lists the zone as known to carry data. */
+  readonly allowed: boolean;
+}
+
+export interface Judgement {
+  bits: number;
+  reasons: Reason[];
+}
+
+/** Share of the names that look like data, which all terms of form scale with. */
+function dataShare(s: Suspect): number {
+  return s.names === 0 ? 0 : s.dataNames / s.names;
+}
+
+/** How unlike host names the labels are. Bounded: once a zone is known to hold hashes, more hashes add nothing. */
+export function shapeBits(s: Suspect): number {
+  if (s.dataNames === 0) return 0;
+  const full = Math.min(t.shapeMax, t.shapeBase + Math.log2(1 + s.dataBits / t.shapeScale));
+  return dataShare(s) >= 0.34 ? full : full / 2;
+}
+
+/** Types that few clients ask for, the more so of names that look like data. The strongest, and a bonus for a mixture. */
+export function carrierBits(s: Suspect): { bits: number; carrier: number } {
+  let bits = 0;
+  let carrier = 0;
+  let kinds = 0;
+  for (let c = 1; c < s.byCarrier.length; c++) {
+    const names = s.byCarrier[c]!;
+    if (names === 0) continue;
+    const data = s.dataByCarrier[c]!;
+    if (data > 0 && c >= Carrier.Txt) kinds += 1;
+    // Mail servers read one or two texts of a domain; a client that reads many of one domain follows a script.
+    const plain = Math.min(t.carrierPlainMax, t.carrierPlain * Math.log2(1 + s.plainByCarrier[c]!));
+    const each = c <= Carrier.Key ? t.carrier[c]! : data > 0 ? Math.max(t.carrier[c]!, plain) : plain;
+    if (each > bits) {
+      bits = each;
+      carrier = c;
+    }
+  }
+  return { bits: bits + (kinds >= 2 ? t.mixture : 0), carrier };
+}
+
+/** Estimated bytes up, against what ordinary clients send to one domain in the window; the window that says most. */
+export function upBits(s: Suspect): { bits: number; window: number } {
+  let bits = 0;
+  let window = 0;
+  for (let w = 0; w < WINDOWS.length; w++) {
+    const b =
+      t.upSlope * Math.log2(1 + s.up[w]! / t.upScale[w]!) +
+      t.upSlope * Math.log2(1 + s.upWords[w]! / t.upWordsScale[w]!);
+    if (b > bits) {
+      bits = b;
+      window = w;
+    }
+  }
+  return { bits, window };
+}
+
+/** Answer data down. Policy and key records are read too, so the scale is some of those. */
+export function downBits(s: Suspect): { bits: number; window: number } {
+  let bits = 0;
+  let window = 0;
+  if (s.names < 3) return { bits, window };
+  for (let w = 0; w < WINDOWS.length; w++) {
+    const b = t.downSlope * Math.log2(1 + s.down[w]! / t.downScale[w]!);
+    if (b > bits) {
+      bits = b;
+      window = w;
+    }
+  }
+  return { bits, window };
+}
+
+/** Length of the part left of the registered domain. */
+export function lengthBits(s: Suspect): number {
+  let bits = 0;
+  for (const [bytes, value] of t.length) if (s.payloadBytesMax >= bytes!) bits = value!;
+  return bits;
+}
+
+/** Characters host names never have, and letter case that means something. */
+export function characterBits(s: Suspect): number {
+  if (s.rawNames > 0) return t.raw;
+  return Math.max(s.oddNames > 0 ? t.odd : 0, s.caseNames > 0 && s.caseNames * 2 >= s.dataNames ? t.mixedCase : 0);
+}
+
+/** Names numbered one by one under types that carry data. */
+export function counterBits(s: Suspect): number {
+  const carried = s.names - s.byCarrier[0]!;
+  return s.counterNames >= 4 && s.quadNames < s.counterNames / 2 && carried >= s.names / 2 ? t.counter : 0;
+}
+
+/** Data names that never repeat, one after the other. */
+export function countBits(s: Suspect): number {
+  return s.dataNames < 4 ? 0 : Math.min(t.countMax, Math.log2(s.dataNames / 3)) * dataShare(s);
+}
+
+/**
+ * Look-up services (block lists, virus scanners, shards of delivery networks) put hashes into address look-ups, and only
+ * into those, and bring nothing down. The discount is a ceiling on volume, not a pass: the bytes up outgrow it.
+ */
+export function serviceBits(s: Suspect): number {
+  let other = s.leakedDown > 0 && s.byCarrier[0]! < s.names ? 1 : 0;
+  for (let c = 1; c < s.byCarrier.length; c++) other += s.byCarrier[c]!;
+  if (other > s.names / 10) return 0;
+  return s.refusals > 0 && s.plainAnswers === 0 ? 0 : -t.service;
+}
+
+export function judge(s: Suspect, c: Circumstances): Judgement {
+  const reasons: Reason[] = [];
+  const say = (bits: number, text: string): void => {
+    if (Math.abs(bits) >= 0.05) reasons.push({ text, bits: Math.round(bits * 100) / 100 });
+  };
+  const carrier = carrierBits(s);
+  const up = upBits(s);
+  const down = downBits(s);
+  say(shapeBits(s), `${s.dataNames} of ${s.names} names hold labels that read as coded data, not as host names`);
+  say(carrier.bits, `asks for ${carrierNames[carrier.carrier]} records below the zone`);
+  say(
+    up.bits,
+    `sent about ${Math.round(s.up[up.window]! + s.upWords[up.window]!)} bytes in distinct names within ${windowNames[up.window]}`,
+  );
+  say(
+    down.bits,
+    `received ${Math.round(s.down[down.window]!)} bytes of answer data within ${windowNames[down.window]}`,
+  );
+  say(lengthBits(s), `${s.payloadBytesMax} characters stand before the registered domain`);
+  say(characterBits(s), s.rawNames > 0 ? 'labels hold raw octets' : 'labels hold characters or letter case of a code');
+  say(countBits(s), `${s.dataNames} such names, each asked once`);
+  say(counterBits(s), `${s.counterNames} names are numbered`);
+  say(s.toolBits, `the names begin and run as those of ${s.tool}`);
+  say(serviceBits(s), 'only address look-ups with nothing brought down, as look-up services do');
+  if (c.clients > 2) say(-Math.min(t.popularMax, Math.log2(c.clients / 2)), `${c.clients} clients ask for this domain`);
+  if (c.fieldRole !== '' && s.dataNames > 0) say(t.fieldRole, `a ${c.fieldRole} has no business with this zone`);
+  if (c.allowed) say(-t.allowed, 'the city lists this zone as allowed to carry data');
+  let bits = 0;
+  for (const r of reasons) bits += r.bits;
+  return { bits, reasons };
+}

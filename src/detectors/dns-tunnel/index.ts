@@ -1,0 +1,1 @@
+export { dnsTunnel } from './tunnel.ts';

@@ -1,0 +1,28 @@
+// Signs of known tools in names. They name the tool and add bits; nothing is found by them alone that the counts would not
+// find a little later. Names are lower-cased presentation text of the part left of the registered domain.
+
+export interface Sign {
+  readonly tool: string;
+  readonly bits: number;
+}
+
+const STRONG = 11;
+const MIDDLE = 6;
+const WEAK = 3;
+
+/** @param text labels left of the registered domain, joined with dots, case kept; a wire name has at most 255 octets */
+export function signOf(text: string, qtype: number): Sign | undefined {
+  const lower = text.toLowerCase();
+  // Version handshake: base32 of 00 00 05 02 (iodine doc/proto_00000502.txt).
+  if (lower.startsWith('vaaaaka')) return { tool: 'iodine', bits: STRONG };
+  if (/(^|\.)=(auth|connect)(\.|$)/.test(lower)) return { tool: 'dns2tcp', bits: STRONG };
+  if (/^dnscat\.[0-9a-f]{4}/.test(lower)) return { tool: 'dnscat2', bits: STRONG };
+  if (/^init\.[a-z2-7]{8,}.*\.base(64|32)(\.|$)/.test(lower)) return { tool: 'DNSExfiltrator', bits: STRONG };
+  if (/\d+-\d+\.id-\d+\.(up|down)(\.|$)/.test(lower)) return { tool: 'OzymanDNS', bits: STRONG };
+  // dnsteal ends each base64 label with '-' and writes '*' for '+'.
+  if (/^[A-Za-z0-9+/*=]{20,}-(\.|$)/.test(text)) return { tool: 'dnsteal', bits: MIDDLE };
+  if (qtype === 65399) return { tool: 'iodine', bits: WEAK };
+  // Packet id, type (SYN, MSG, FIN, ENC, PING), conversation id.
+  if (/^[0-9a-f]{4}(00|01|02|03|ff)[0-9a-f]{10,}(\.|$)/.test(lower)) return { tool: 'dnscat2', bits: WEAK };
+  return undefined;
+}

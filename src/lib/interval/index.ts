@@ -1,0 +1,1 @@
+export { medianInterval, poissonInterval, quantile, wilson } from './interval.ts';

@@ -1,0 +1,1 @@
+export { packColumn, unpackColumn } from './snapshot.ts';

@@ -1,0 +1,1 @@
+export { registeredAt, suffixKind } from './suffix.ts';

@@ -1,0 +1,1 @@
+export { PairTable } from './pairs.ts';

@@ -1,0 +1,1 @@
+export { parseIsoMicros } from './iso.ts';

@@ -1,0 +1,1 @@
+export { hashWireName, LOWER, textToWire } from './wirename.ts';
