@@ -1,7 +1,7 @@
 // parapet analyze PATH...
 import { performance } from 'node:perf_hooks';
 import { atLeast, type Severity, severities, toJsonLine } from '#findings';
-import { analyze, type Outcome } from '#pipeline';
+import { analyze, keepOutcome, type Outcome } from '#pipeline';
 import { type Common, cityOf, ExitCode, options, painter, UsageError, write } from './options.ts';
 import { text } from './text.ts';
 
@@ -58,6 +58,7 @@ export async function analyzeVerb(args: string[]): Promise<number> {
     ...(show ? { progress: showProgress } : {}),
   });
   if (show) process.stderr.write('\r\u001b[K');
+  if (o.values.store !== undefined) await keepOutcome(o.values.store as string, outcome);
   await print(outcome, o, (performance.now() - started) / 1000);
   if (failOn !== undefined && outcome.findings.some((f) => atLeast(f.severity, failOn))) return ExitCode.FoundSomething;
   return outcome.faults.length > 0 ? ExitCode.PartUnread : ExitCode.Done;

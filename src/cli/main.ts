@@ -10,12 +10,35 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   analyze: {
-    doctor: {
-      does: 'says what this machine can and cannot do, with remedies',
-      load: async () => (await import('./doctor.ts')).doctor,
-    },
     does: 'reads captures, logs and records; prints findings, incidents and a summary',
     load: async () => (await import('./analyze.ts')).analyzeVerb,
+  },
+  serve: {
+    does: 'sensor, hub, gateway and page from one command',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  replay: { does: 'feeds recorded input through serve', load: async () => (await import('./serve.ts')).replay },
+  demo: {
+    does: 'plays an attack on a simulated city, in the terminal and on a page',
+    load: async () => (await import('./demo.ts')).demo,
+  },
+  hunt: { does: 'SQL over kept evidence and findings', load: async () => (await import('./hunt.ts')).hunt },
+  range: {
+    does: "writes a simulated city's bytes and its truth",
+    load: async () => (await import('./range.ts')).range,
+  },
+  score: {
+    does: 'runs analyze over a folder that has truth; prints recall, precision, delay, leaks',
+    load: async () => (await import('./score.ts')).score,
+  },
+  power: {
+    does: 'the power twin by hand: solve, estimate, judge',
+    load: async () => (await import('./power.ts')).power,
+  },
+  audit: { does: "proves the gateway's audit chain", load: async () => (await import('./audit.ts')).audit },
+  doctor: {
+    does: 'says what this machine can and cannot do, with remedies',
+    load: async () => (await import('./doctor.ts')).doctor,
   },
 };
 

@@ -5,6 +5,7 @@ import type { FrameBatch } from './frame.ts';
 import type { PacketBatch } from './packet.ts';
 import type { Command, Position, Reading, Residual } from './records.ts';
 import type { SignallingMessage } from './signalling.ts';
+import type { MtpMessage, SccpMessage, SctpMessage } from './sigtran.ts';
 import type { StreamBatch } from './stream.ts';
 
 type Owned = SignallingMessage | Reading | Command | Position | Residual;
@@ -18,6 +19,9 @@ export type EventBatch =
   | FrameBatch
   | PacketBatch
   | StreamBatch
+  | SctpMessage
+  | MtpMessage
+  | SccpMessage
   | DnsBatch
   | FlowBatch
   | RecordBatch<SignallingMessage>

@@ -9,5 +9,6 @@ export { evidenceOf } from './origin.ts';
 export { PacketBatch } from './packet.ts';
 export type { Command, Position, Reading, Residual } from './records.ts';
 export type { SignallingMessage } from './signalling.ts';
+export { MtpMessage, SccpMessage, SctpMessage } from './sigtran.ts';
 export type { Decoder, DecoderCard, FaultTable, FaultText, Sink } from './stage.ts';
 export { StreamBatch } from './stream.ts';

@@ -10,6 +10,8 @@ export interface SignallingMessage {
   readonly at: number;
   readonly origin: Origin;
   readonly place: number;
+  /** Places of the other frames of a segmented request (SCTP or SCCP); absent where it came in one. */
+  readonly segments?: readonly number[];
   /** Place and time of the answer, -1 while pending. */
   readonly answerPlace: number;
   readonly answerAt: number;

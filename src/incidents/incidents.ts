@@ -9,7 +9,7 @@ import { severities } from '#findings';
 /** Findings further apart than this share a thing by chance (microseconds). */
 const WINDOW_MICROS = 30 * 86_400e6;
 /** Roles that talk with everyone: sharing them says nothing. */
-const hubRoles = new Set(['resolver', 'broker', 'head-end', 'gateway', 'domain-controller', 'proxy', 'time-server']);
+const hubRoles = new Set(['resolver', 'dns-resolver', 'time-server', 'recorder', 'broker', 'head-end', 'gateway', 'domain-controller', 'proxy']);
 const STORY_STEPS_MAX = 200;
 /** Order along the kill chain for steps of the same moment. */
 const planeOrder: Record<string, number> = {

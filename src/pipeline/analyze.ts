@@ -28,7 +28,8 @@ export interface Outcome {
   readonly coverage: readonly Coverage[];
   readonly rows: Readonly<Record<string, number>>;
   readonly shed: number;
-  /** Event time of the last row, microseconds. */
+  /** Event time of the first and the last row, microseconds. */
+  readonly firstAt: number;
   readonly at: number;
 }
 
@@ -73,6 +74,7 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
     coverage: [...engine.coverage.values()].sort((a, b) => (a.plane + a.what < b.plane + b.what ? -1 : 1)),
     rows: engine.rows,
     shed: engine.shed + hub.shed,
+    firstAt: engine.firstAt,
     at: engine.at,
   };
 }

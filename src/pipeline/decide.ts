@@ -1,26 +1,30 @@
-// The verdict on a recorded command. A recording has no certificates, so identity and policy can't be asked again: the
-// requester is taken as written, and only physics and data are judged. Live commands go through gateway/interlock.
+// The verdict on a recorded command, by the gateway's own interlock. A recording has no certificates, so identity and policy
+// can't be asked again: the requester is taken as written, and what remains is physics and data.
 import { createHash } from 'node:crypto';
 import type { Command } from '#events';
 import type { Verdict } from '#findings';
+import { judgeCommand } from '#gateway';
 import type { TwinVerdict } from './hub.ts';
 
-export function verdictId(command: Command): string {
-  return createHash('sha256').update(`verdict\u0000${command.id}\u0000${command.at}`).digest('hex').slice(0, 16);
-}
-
 export function decideRecorded(command: Command, judge: () => TwinVerdict): Verdict {
-  const answer = judge();
-  return {
-    kind: 'verdict',
-    id: verdictId(command),
+  return judgeCommand({
+    command,
+    digest: createHash('sha256')
+      .update(JSON.stringify([command.id, command.at, command.target, command.action, command.value ?? null]))
+      .digest('hex'),
+    identity: { id: command.requester, name: command.requester, revoked: false },
+    topic: `cmd/${command.target}`,
+    denied: '',
+    declared: 'routine',
+    retain: false,
     at: command.at,
-    command: command.id,
-    decision: answer.decision,
-    reasons: answer.reasons,
-    leansOn: answer.leansOn,
-    harm: answer.harm,
+    ageMicrosMax: Number.POSITIVE_INFINITY,
+    skewMicrosMax: Number.POSITIVE_INFINITY,
+    nonce: 'fresh',
+    tooMany: '',
+    auditWritable: true,
+    brokerUp: true,
+    twin: { kind: 'answer', verdict: judge() },
     decidedInMicros: 0,
-    ...(answer.loadLostShare === undefined ? {} : { loadLostShare: answer.loadLostShare }),
-  };
+  });
 }

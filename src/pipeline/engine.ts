@@ -25,6 +25,10 @@ interface Named {
 export class Engine implements Sink {
   readonly faults = new Faults();
   readonly coverage = new Map<string, Coverage>();
+  /** While true decoders run but detectors don't: for going over input again up to a checkpoint. */
+  mute = false;
+  /** Event time of the first row, microseconds; Infinity before it. */
+  firstAt = Number.POSITIVE_INFINITY;
   /** Rows seen by kind. */
   readonly rows: Record<string, number> = {};
   readonly #decoders: Decoder[] = [];
@@ -68,7 +72,12 @@ export class Engine implements Sink {
     }
   }
 
-  /** Latest event time seen, microseconds. */
+  /** Event time of the latest row that a source gave, microseconds. */
+  get seenAt(): number {
+    return this.#seenAt;
+  }
+
+  /** Event time reached: time-outs up to here have been given. */
   get at(): number {
     return this.#at;
   }
@@ -81,7 +90,7 @@ export class Engine implements Sink {
     const decoders = this.#decodersOf.get(kind);
     if (decoders !== undefined) for (const d of decoders) d.decode(batch, this);
     const detectors = this.#detectorsOf.get(kind);
-    if (detectors !== undefined) for (const d of detectors) d.observe(batch);
+    if (detectors !== undefined && !this.mute) for (const d of detectors) d.observe(batch);
     if ('records' in batch) this.#options.records?.(batch);
     poison(batch);
   }
@@ -92,6 +101,8 @@ export class Engine implements Sink {
     if ('records' in batch) at = batch.records[batch.records.length - 1]!.at;
     else if (batch.kind === 'frame' || batch.kind === 'dns' || batch.kind === 'flow') at = batch.at[batch.count - 1]!;
     if (at > this.#seenAt) this.#seenAt = at;
+    if (this.firstAt === Number.POSITIVE_INFINITY && at > Number.NEGATIVE_INFINITY)
+      this.firstAt = 'records' in batch ? batch.records[0]!.at : 'count' in batch ? batch.at[0]! : at;
   }
 
   fault(code: string, origin: Origin, place: number, offset: number): void {
@@ -103,7 +114,7 @@ export class Engine implements Sink {
     if (!(to > this.#at) || to === Number.POSITIVE_INFINITY) return;
     this.#at = to;
     for (const d of this.#decoders) d.advance(to, this);
-    for (const d of this.#detectors) d.detector.advance(to);
+    if (!this.mute) for (const d of this.#detectors) d.detector.advance(to);
   }
 
   /** No more input. */

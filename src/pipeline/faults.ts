@@ -2,11 +2,15 @@
 import type { FaultTable, Origin } from '#events';
 import type { Fault } from '#findings';
 import { fileFaults } from '#sources';
+import { liveFaults } from '#sources/live';
+import { mqttFaults } from '#sources/mqtt';
 import { decoders, sources } from './registry.ts';
 
 const table: FaultTable = Object.assign(
   {},
   fileFaults,
+  liveFaults,
+  mqttFaults,
   ...sources.map((s) => s.card.faults),
   ...decoders.map((d) => d.card.faults),
 ) as FaultTable;

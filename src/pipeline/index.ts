@@ -1,6 +1,13 @@
+export type { Source } from '#sources';
+export { openLive } from '#sources/live';
+export { MqttSource } from '#sources/mqtt';
 export type { AnalyzeOptions, Outcome } from './analyze.ts';
 export { analyze } from './analyze.ts';
+export { decideRecorded } from './decide.ts';
 export { Engine } from './engine.ts';
+export { faultTable } from './faults.ts';
 export { Feed, listInputs } from './feed.ts';
-export { Hub } from './hub.ts';
+export { Hub, type Twin, type TwinVerdict } from './hub.ts';
+export { keepOutcome } from './keep.ts';
 export { decoders, detectors, sources } from './registry.ts';
+export { type Score, scoreRun, type Truth } from './score.ts';

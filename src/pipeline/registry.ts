@@ -11,9 +11,10 @@ import type { SourceKind } from '#sources';
 import { ndjson } from '#sources/ndjson';
 import { pcap } from '#sources/pcap';
 import { pcapng } from '#sources/pcapng';
+import { zeek } from '#sources/zeek';
 
 /** Tried in this order on the first bytes of an input. */
-export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson];
+export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson, zeek];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
 export const decoders: readonly DecoderKind[] = [ip, tcp, dns];

@@ -10,6 +10,8 @@ const HELD_BYTES_MAX = 8 << 20;
 /** How far into a chunk a message boundary is looked for. */
 const RESYNC_BYTES = 1500;
 const FIRST_BYTES = 2048;
+/** Length, header and the shortest question: what a boundary is known by. */
+const BOUNDARY_BYTES = 19;
 
 interface Direction {
   /** False until a boundary is known. */
@@ -55,22 +57,26 @@ export class Streams {
     this.bytes = chunk.bytes;
     this.#at = chunk.offset;
     this.#end = chunk.offset + chunk.length;
-    let lost = false;
-    if (!d.synced) {
-      const found = this.#resync(chunk.bytes, chunk.offset, chunk.length);
-      if (found < 0) {
-        if (chunk.ended) this.#drop(this.#key, false);
-        return chunk.length > 0;
-      }
-      lost = found > 0;
-      this.#at += found;
-      d.synced = true;
-    }
-    if (d.length > 0) {
+    // Too few bytes to tell a boundary are held until there are more; so is the rest of a message.
+    if (d.length > 0 || (!d.synced && chunk.length < BOUNDARY_BYTES)) {
       this.#append(d, chunk.bytes, this.#at, this.#end);
       this.bytes = d.held;
       this.#at = 0;
       this.#end = d.length;
+    }
+    let lost = false;
+    if (!d.synced) {
+      const length = this.#end - this.#at;
+      if (length < BOUNDARY_BYTES && !chunk.ended) return false;
+      const found = this.#resync(this.bytes, this.#at, length);
+      if (found < 0) {
+        this.#release(d);
+        if (chunk.ended) this.#drop(this.#key, false);
+        return length > 0;
+      }
+      lost = found > 0;
+      this.#at += found;
+      d.synced = true;
     }
     this.#done = false;
     return lost;
@@ -110,29 +116,24 @@ export class Streams {
   #resync(bytes: Uint8Array, offset: number, length: number): number {
     const limit = Math.min(length, RESYNC_BYTES);
     for (let i = 0; i < limit; i++) if (this.#boundary(bytes, offset + i, length - i, i === 0)) return i;
-    // A chunk too short to tell, at the start of a connection, is taken as a boundary: some send the length alone.
-    return length <= 16 ? 0 : -1;
+    return -1;
   }
 
-  /** Whether a length and the beginning of a message stand here; what is not there yet is not held against it. */
+  /**
+   * Whether a length and a message stand here. At the start of a chunk the beginning of a message is enough, and a message
+   * that ends with the chunk is believed unseen; further in only a whole sound message is.
+   */
   #boundary(bytes: Uint8Array, offset: number, length: number, first: boolean): boolean {
     if (length < 14) return false;
     const message = (bytes[offset]! << 8) | bytes[offset + 1]!;
     if (message < 12) return false;
-    // A message that ends exactly with the chunk needs no further proof.
     if (first && message === length - 2) return true;
-    if (message < 17) return false;
     if (message <= length - 2) return looksLikeDns(bytes, offset + 2, message);
-    if (length < 19) return false;
+    if (!first || length < BOUNDARY_BYTES) return false;
     const at = offset + 2;
     const flags = (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    return (
-      bytes[at + 4] === 0 &&
-      bytes[at + 5] === 1 &&
-      (flags & 0x7840) === 0 &&
-      bytes[at + 8] === 0 &&
-      bytes[at + 12]! < 64
-    );
+    const one = bytes[at + 4] === 0 && bytes[at + 5] === 1;
+    return one && (flags & 0x7840) === 0 && bytes[at + 8] === 0 && bytes[at + 12]! < 64;
   }
 
   #append(d: Direction, bytes: Uint8Array, from: number, to: number): void {

@@ -26,5 +26,5 @@ export const card: DetectorCard = {
     'Ask who owns the zone and whether software on the client is known to use it.',
     'Publish the response records in observe mode, look who is hit, then enforce; isolate the client.',
   ],
-  memoryBound: '65,536 client-domain pairs in 4 MiB, 4,096 suspects of at most 10 KiB, a name filter of 512 KiB',
+  memoryBound: '65,536 client-domain pairs in 4 MiB, 4,096 suspects of at most 10 KiB, a name filter of 1 MiB',
 };

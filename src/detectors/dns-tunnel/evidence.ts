@@ -123,6 +123,11 @@ export function serviceBits(s: Suspect): number {
   return s.refusals > 0 && s.plainAnswers === 0 ? 0 : -t.service;
 }
 
+/** Keys, domain controllers and certificates have hashes beside an underscored service label (RFC 8552). */
+export function underscoreBits(s: Suspect): number {
+  return s.dataNames > 0 && s.underscoreNames >= 0.9 * s.dataNames ? -t.underscore : 0;
+}
+
 export function judge(s: Suspect, c: Circumstances): Judgement {
   const reasons: Reason[] = [];
   const say = (bits: number, text: string): void => {
@@ -147,6 +152,7 @@ export function judge(s: Suspect, c: Circumstances): Judgement {
   say(counterBits(s), `${s.counterNames} names are numbered`);
   say(s.toolBits, `the names begin and run as those of ${s.tool}`);
   say(serviceBits(s), 'only address look-ups with nothing brought down, as look-up services do');
+  say(underscoreBits(s), 'the names are those of service records');
   if (c.clients > 2) say(-Math.min(t.popularMax, Math.log2(c.clients / 2)), `${c.clients} clients ask for this domain`);
   if (c.fieldRole !== '' && s.dataNames > 0) say(t.fieldRole, `a ${c.fieldRole} has no business with this zone`);
   if (c.allowed) say(-t.allowed, 'the city lists this zone as allowed to carry data');

@@ -55,6 +55,8 @@ export class Suspect {
   names = 0;
   dataNames = 0;
   quadNames = 0;
+  /** Data names with a service label (`_domainkey`, `_msdcs`, RFC 8552). */
+  underscoreNames = 0;
   counterNames = 0;
   dataBits = 0;
   payloadBytesMax = 0;
@@ -79,6 +81,8 @@ export class Suspect {
   leakedDown = 0;
   tool = '';
   toolBits = 0;
+  /** Conversation id that the latest name would have under dnscat2. */
+  conversation = '';
   bits = 0;
   /** 0 nothing claimed, 1 medium, 2 high. */
   claimed = 0;
@@ -139,6 +143,7 @@ export class Suspect {
     this.leakedUp += bytes;
     if (data) {
       this.dataNames += 1;
+      if (m.underscore) this.underscoreNames += 1;
       this.dataBits += m.dataBits;
       this.dataByCarrier[carrier]! += 1;
       if (m.payloadBytes > this.payloadBytesMax) this.payloadBytesMax = m.payloadBytes;

@@ -22,7 +22,15 @@ export function signOf(text: string, qtype: number): Sign | undefined {
   // dnsteal ends each base64 label with '-' and writes '*' for '+'.
   if (/^[A-Za-z0-9+/*=]{20,}-(\.|$)/.test(text)) return { tool: 'dnsteal', bits: MIDDLE };
   if (qtype === 65399) return { tool: 'iodine', bits: WEAK };
-  // Packet id, type (SYN, MSG, FIN, ENC, PING), conversation id.
-  if (/^[0-9a-f]{4}(00|01|02|03|ff)[0-9a-f]{10,}(\.|$)/.test(lower)) return { tool: 'dnscat2', bits: WEAK };
   return undefined;
 }
+
+/**
+ * dnscat2's conversation id: packet id (4 digits), type (SYN 00, MSG 01, FIN 02, ENC 03, PING ff), conversation (4 digits).
+ * Any hex name may look so once; two names in a row of one conversation seldom do.
+ */
+export function conversationOf(text: string): string {
+  return /^[0-9a-f]{4}(?:00|01|02|03|ff)([0-9a-f]{4})[0-9a-f]{4}/i.exec(text)?.[1]?.toLowerCase() ?? '';
+}
+
+export const CONVERSATION: Sign = { tool: 'dnscat2', bits: MIDDLE };

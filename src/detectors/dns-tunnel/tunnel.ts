@@ -12,14 +12,15 @@ import { judge } from './evidence.ts';
 import { measureLabels, NameMeasure } from './names.ts';
 import { pack, unpack } from './state.ts';
 import { Carrier, carrierOf, type Sighting, Suspect } from './suspect.ts';
-import { signOf } from './tools.ts';
+import { CONVERSATION, conversationOf, signOf } from './tools.ts';
 
 export const dnsTunnel: DetectorKind = { card, create: (context) => new DnsTunnel(context) };
 
 /** log2 of the pairs kept: 65,536 x 52 octets lie mostly in the second-level cache. */
 const PAIR_BITS = 16;
 const ZONE_BITS = 13;
-const RECENT = 1 << 17;
+/** Client-name pairs the filter holds; beyond it names are measured again and found in the pair's sketch. */
+const RECENT = 1 << 18;
 export const SUSPECTS_MAX = 4096;
 /** Distinct names between a client and a domain from which it is watched though none looks odd. */
 const WATCH_DISTINCT = 24;
@@ -128,7 +129,11 @@ export class DnsTunnel implements Detector {
       const wire = Buffer.from(bytes.buffer, bytes.byteOffset + offset, end - offset).toString('latin1');
       suspect.addName(m, carrier, wire, caseIsRandom(bytes, m.zoneAt, end));
       if (suspect.toolBits < 11) {
-        const sign = signOf(payloadText(wire, m.payloadLabels), batch.qtype[i]!);
+        const text = payloadText(wire, m.payloadLabels);
+        const conversation = conversationOf(text);
+        const repeats = conversation !== '' && conversation === suspect.conversation;
+        suspect.conversation = conversation;
+        const sign = signOf(text, batch.qtype[i]!) ?? (repeats ? CONVERSATION : undefined);
         if (sign !== undefined && sign.bits > suspect.toolBits) {
           suspect.tool = sign.tool;
           suspect.toolBits = sign.bits;

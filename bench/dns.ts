@@ -1,0 +1,211 @@
+// DNS speed: decoding and detection over packets in memory, the whole pipeline over a capture file, and ndpiReader and
+// tshark on the same file, by CPU seconds. The capture is made here: half queries, half answers, thousands of clients,
+// many names, one per cent of tunnel-like names.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultCity } from '#city';
+import { dns } from '#decoders/dns';
+import { ip } from '#decoders/ip';
+import { dnsTunnel } from '#detectors/dns-tunnel';
+import { type EventBatch, FrameBatch, type Sink } from '#events';
+import { analyze } from '#pipeline';
+
+export interface Measure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly goal?: number;
+}
+
+const CLIENTS = 5000;
+const NAMES = 20_000;
+
+function generator(seed: number): () => number {
+  let s = seed >>> 0;
+  return () => {
+    s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
+    return s / 2 ** 32;
+  };
+}
+
+/** A pcap file (little-endian, Ethernet) of `packets` DNS messages. */
+export function syntheticCapture(packets: number, tunnelShare = 0.01): Buffer {
+  const random = generator(1);
+  const wire = (text: string): Buffer =>
+    Buffer.concat([
+      ...text.split('.').map((l) => Buffer.concat([Buffer.from([l.length]), Buffer.from(l)])),
+      Buffer.from([0]),
+    ]);
+  const syllables = ['ba', 'con', 'de', 'fa', 'mi', 'net', 'po', 'ra', 'ser', 'vi', 'web', 'lo', 'ta', 'mail', 'cdn'];
+  const word = (): string =>
+    Array.from({ length: 2 + Math.floor(random() * 3) }, () => syllables[Math.floor(random() * syllables.length)]).join(
+      '',
+    );
+  const names = Array.from({ length: NAMES }, () => wire(`${word()}.${word()}.example`));
+  const out = Buffer.alloc(24 + packets * 220);
+  out.writeUInt32LE(0xa1b2c3d4, 0);
+  out.writeUInt16LE(2, 4);
+  out.writeUInt16LE(4, 6);
+  out.writeUInt32LE(262144, 16);
+  out.writeUInt32LE(1, 20);
+  let at = 24;
+  for (let i = 0; i < packets; i += 2) {
+    const client = Math.floor(random() * CLIENTS);
+    const tunnel = random() < tunnelShare;
+    // Popular names are asked most, as in life: the power favours low numbers.
+    const name = tunnel
+      ? wire(
+          `${Array.from({ length: 40 }, () => 'abcdefghijklmnopqrstuvwxyz234567'[Math.floor(random() * 32)]).join('')}.t.example`,
+        )
+      : names[Math.floor(random() ** 4 * ((client % 200) + 20))]!;
+    for (let response = 0; response < 2 && i + response < packets; response++) {
+      const answer = response === 1 ? 16 : 0;
+      const dnsBytes = 12 + name.length + 4 + answer;
+      const frame = 14 + 20 + 8 + dnsBytes;
+      const micros = i * 5 + response;
+      out.writeUInt32LE(1_700_000_000 + Math.floor(micros / 1e6), at);
+      out.writeUInt32LE(micros % 1e6, at + 4);
+      out.writeUInt32LE(frame, at + 8);
+      out.writeUInt32LE(frame, at + 12);
+      at += 16;
+      out.writeUInt16BE(0x0800, at + 12);
+      const head = at + 14;
+      out[head] = 0x45;
+      out.writeUInt16BE(20 + 8 + dnsBytes, head + 2);
+      out[head + 8] = 64;
+      out[head + 9] = 17;
+      const clientIp = 0x0a000000 + 256 + client;
+      out.writeUInt32BE(response === 0 ? clientIp : 0x0a000035, head + 12);
+      out.writeUInt32BE(response === 0 ? 0x0a000035 : clientIp, head + 16);
+      const udp = head + 20;
+      const port = 20_000 + (i % 40_000);
+      out.writeUInt16BE(response === 0 ? port : 53, udp);
+      out.writeUInt16BE(response === 0 ? 53 : port, udp + 2);
+      out.writeUInt16BE(8 + dnsBytes, udp + 4);
+      const message = udp + 8;
+      out.writeUInt16BE(i & 0xffff, message);
+      out.writeUInt16BE(response === 0 ? 0x0100 : 0x8180, message + 2);
+      out.writeUInt16BE(1, message + 4);
+      out.writeUInt16BE(response, message + 6);
+      name.copy(out, message + 12);
+      const question = message + 12 + name.length;
+      out.writeUInt16BE(1, question);
+      out.writeUInt16BE(1, question + 2);
+      if (response === 1) {
+        out.writeUInt16BE(0xc00c, question + 4);
+        out.writeUInt16BE(1, question + 6);
+        out.writeUInt16BE(1, question + 8);
+        out.writeUInt32BE(60, question + 10);
+        out.writeUInt16BE(4, question + 14);
+        out.writeUInt32BE(0xc0000201, question + 16);
+      }
+      at += frame;
+    }
+  }
+  return out.subarray(0, at);
+}
+
+/** The capture's frames as batches whose ranges lie in it. */
+function frames(capture: Buffer): FrameBatch[] {
+  const out: FrameBatch[] = [];
+  let batch = new FrameBatch();
+  for (let at = 24, place = 1; at < capture.length; place++) {
+    const length = capture.readUInt32LE(at + 8);
+    const row = batch.count++;
+    batch.bytes = capture;
+    batch.at[row] = capture.readUInt32LE(at) * 1e6 + capture.readUInt32LE(at + 4);
+    batch.place[row] = place;
+    batch.offset[row] = at + 16;
+    batch.length[row] = length;
+    batch.wireLength[row] = length;
+    batch.linkType[row] = 1;
+    at += 16 + length;
+    if (batch.count === 1024 || at >= capture.length) {
+      out.push(batch);
+      batch = new FrameBatch();
+    }
+  }
+  return out;
+}
+
+/** Packets a second of CPU through ip, dns and the detector; the best of some rounds. */
+function inMemory(
+  batches: readonly FrameBatch[],
+  packets: number,
+  stage: 'ip' | 'dns' | 'detector',
+  rounds: number,
+): number {
+  let best = 0;
+  for (let round = 0; round < rounds; round++) {
+    const link = ip.create();
+    const decoder = dns.create();
+    const detector = dnsTunnel.create({ city: defaultCity(), evidenceAll: false, claim: () => {}, cover: () => {} });
+    const sink: Sink = {
+      emit: (batch: EventBatch) => {
+        if (batch.kind === 'packet' && stage !== 'ip') decoder.decode(batch, sink);
+        else if (batch.kind === 'dns' && stage === 'detector') detector.observe(batch);
+      },
+      fault: () => {},
+    };
+    const from = process.cpuUsage();
+    for (const batch of batches) link.decode(batch, sink);
+    const used = process.cpuUsage(from);
+    best = Math.max(best, packets / ((used.user + used.system) / 1e6));
+  }
+  return best;
+}
+
+/** CPU seconds of a child, or NaN where the tool is not there. */
+function childSeconds(command: string, args: readonly string[]): number {
+  const run = spawnSync('bash', ['-c', 'TIMEFORMAT="%U %S"; time "$@" >/dev/null 2>&1', 'bash', command, ...args], {
+    encoding: 'utf8',
+  });
+  const times = run.stderr.trim().split('\n').at(-1)!.split(' ').map(Number);
+  return run.status === 0 && times.length === 2 ? times[0]! + times[1]! : Number.NaN;
+}
+
+export async function bench(packets = 1_000_000): Promise<Measure[]> {
+  const capture = syntheticCapture(packets);
+  const batches = frames(capture);
+  const out: Measure[] = [];
+  const say = (name: string, value: number, unit: string, goal?: number): void => {
+    out.push(goal === undefined ? { name, value, unit } : { name, value, unit, goal });
+  };
+  inMemory(batches.slice(0, 100), 100 * 1024, 'detector', 2);
+  const link = inMemory(batches, packets, 'ip', 2);
+  const decoded = inMemory(batches, packets, 'dns', 2);
+  const judged = inMemory(batches, packets, 'detector', 2);
+  say('dns: link and IP decoding', link, 'packets/s');
+  say('dns: DNS decoding alone', 1 / (1 / decoded - 1 / link), 'packets/s', 6e6);
+  const quiet = frames(syntheticCapture(packets, 0));
+  const quietSpeed = 1 / (1 / inMemory(quiet, packets, 'detector', 2) - 1 / inMemory(quiet, packets, 'dns', 2));
+  say('dns: detector alone, quiet traffic', quietSpeed, 'rows/s', 5e6);
+  say('dns: detector alone, 1 % tunnel', 1 / (1 / judged - 1 / decoded), 'rows/s');
+  say('dns: link to detector, in memory', judged, 'packets/s', 2e6);
+  const dir = mkdtempSync(join(tmpdir(), 'parapet-bench-'));
+  try {
+    const path = join(dir, 'dns.pcap');
+    writeFileSync(path, capture);
+    const from = process.cpuUsage();
+    await analyze([path], { city: defaultCity(), planes: new Set(['dns']) });
+    const used = process.cpuUsage(from);
+    const own = (used.user + used.system) / 1e6;
+    say('dns: whole pipeline from a file', packets / own, 'packets/s', 2e6);
+    const ndpi = childSeconds('ndpiReader', ['-i', path, '-q']);
+    const tshark = childSeconds('tshark', ['-r', path, '-Y', 'dns', '-T', 'fields', '-e', 'dns.qry.name']);
+    if (!Number.isNaN(ndpi)) say('dns: ndpiReader CPU over ours', ndpi / own, 'x', 5);
+    if (!Number.isNaN(tshark)) say('dns: tshark CPU over ours', tshark / own, 'x');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+  return out;
+}
+
+if (import.meta.main) {
+  for (const m of await bench(Number(process.argv[2] ?? 1_000_000)))
+    console.log(
+      `${m.name.padEnd(40)} ${m.value.toLocaleString('en', { maximumFractionDigits: 1 })} ${m.unit}${m.goal === undefined ? '' : ` (goal ${m.goal.toLocaleString('en')})`}`,
+    );
+}

@@ -1,0 +1,189 @@
+// The hub: trust, incidents, twins, store and page. It answers the gateway's question about a command, and it checkpoints:
+// its own state and the sensor's in one transaction, with the place in the input that both stand for.
+import { type BusMessage, Channel, type Port } from '#bus';
+import { loadCity } from '#city';
+import type { Command, Reading } from '#events';
+import type { Verdict } from '#findings';
+import { decideRecorded, Hub, twinsOf } from '#pipeline';
+import { EvidenceWriter, evidenceRows, openStore, type Store } from '#store';
+import { HubConsole } from './hub-console.ts';
+import { endWithParent, settingsFromArgv } from './settings.ts';
+
+/** Event time between checkpoints, and the least wall time, so that a fast replay does not write without end. */
+const CHECKPOINT_MICROS = 30e6;
+const CHECKPOINT_MILLIS_MIN = 1000;
+/** Event time between estimates where no command asks for one. */
+const ESTIMATE_MICROS = 60e6;
+
+const settings = settingsFromArgv();
+const city = settings.city === '' ? loadCity() : loadCity(settings.city);
+endWithParent(2000);
+
+const hub = new Hub({ city, twins: twinsOf(city), decide: decideRecorded });
+const store: Store | undefined = settings.store === '' ? undefined : openStore(settings.store);
+const evidence = settings.store === '' ? undefined : new EvidenceWriter(settings.store);
+const page = new HubConsole(city, hub, (message) => void channel.send(message).catch(() => {}));
+
+let at = 0;
+let estimatedAt = 0;
+let checkpointAt = 0;
+let checkpointMillis = 0;
+let checkpointing = false;
+/** Commands asked about and not yet decided by the gateway: when they pass, the twin counts with them. */
+const asked = new Map<string, Command>();
+
+const saved = store?.lastCheckpoint();
+if (saved !== undefined) {
+  for (const d of saved.detectors) {
+    if (d.name === 'hub/trust') hub.trust.restore(d.state);
+    else if (d.name === 'hub/incidents') hub.incidents.restore(d.state);
+  }
+  for (const f of store!.findings({ limit: 100_000 })) hub.findings.set(f.id, f);
+  at = saved.at;
+  checkpointAt = saved.at;
+}
+
+const channel = new Channel(process as unknown as Port, {
+  onMessage: take,
+  onRequest: (command) => judge(command),
+});
+
+function judge(command: Command): Verdict {
+  const started = performance.now();
+  asked.set(command.id, command);
+  if (asked.size > 10_000) asked.delete(asked.keys().next().value!);
+  const verdict = decideRecorded(command, () => hub.judge(command));
+  const timed = { ...verdict, decidedInMicros: Math.round((performance.now() - started) * 1000) };
+  page.preview(command, timed);
+  return timed;
+}
+
+async function take(message: BusMessage): Promise<void> {
+  switch (message.kind) {
+    case 'findings':
+      for (const f of message.findings) {
+        hub.claim(f);
+        if (evidence !== undefined) for (const row of evidenceRows(f)) evidence.add(row);
+      }
+      store?.saveFindings(message.findings);
+      page.findings(message.findings);
+      tellIncidents();
+      break;
+    case 'readings':
+      hub.read(message.readings.filter((r): r is Reading => r.kind === 'reading'));
+      for (const r of message.readings) if (r.at > at) at = r.at;
+      estimateWhenDue();
+      break;
+    case 'verdicts':
+      for (const v of message.verdicts) {
+        hub.verdicts.push(v);
+        const command = asked.get(v.command);
+        if (v.decision === 'pass' && command !== undefined) hub.passed(command);
+        asked.delete(v.command);
+      }
+      store?.saveVerdicts(message.verdicts);
+      page.verdicts(message.verdicts);
+      break;
+    case 'passed':
+      for (const command of message.commands) hub.passed(command);
+      break;
+    case 'holds':
+      page.holds(message.holds);
+      break;
+    case 'answered':
+      page.answered(message.hold, message.done, message.text);
+      break;
+    case 'advance':
+      if (message.at > at) at = message.at;
+      estimateWhenDue();
+      page.advance(at);
+      await checkpointWhenDue(false);
+      break;
+    case 'checkpointed':
+      await keep(message);
+      break;
+    case 'coverage':
+      page.coverage(message.coverage);
+      break;
+    case 'end':
+      await checkpointWhenDue(true);
+      page.ended(message.at);
+      break;
+    default:
+      break;
+  }
+}
+
+function tellIncidents(): void {
+  const changed = hub.incidents.changed();
+  const trust = hub.trustChanges(at);
+  if (changed.length > 0) {
+    store?.saveIncidents(changed);
+    page.incidents(changed);
+  }
+  if (trust.length > 0) {
+    store?.saveTrust(trust);
+    page.trust(trust);
+  }
+}
+
+function estimateWhenDue(): void {
+  if (at - estimatedAt < ESTIMATE_MICROS) return;
+  estimatedAt = at;
+  for (const state of hub.estimate(at)) page.state(state);
+}
+
+async function checkpointWhenDue(now: boolean): Promise<void> {
+  if (store === undefined || checkpointing) return;
+  const millis = performance.now();
+  if (!now && (at - checkpointAt < CHECKPOINT_MICROS || millis - checkpointMillis < CHECKPOINT_MILLIS_MIN)) return;
+  checkpointing = true;
+  checkpointAt = at;
+  checkpointMillis = millis;
+  await channel.send({ kind: 'checkpoint', at });
+}
+
+async function keep(message: Extract<BusMessage, { kind: 'checkpointed' }>): Promise<void> {
+  if (store === undefined) return;
+  try {
+    await evidence?.flush();
+    store.checkpoint({
+      at: message.at,
+      sources: message.sources,
+      detectors: [
+        ...message.detectors,
+        { name: 'hub/trust', state: hub.trust.snapshot() },
+        { name: 'hub/incidents', state: hub.incidents.snapshot() },
+      ],
+      trust: hub.trustChanges(at),
+      incidents: hub.incidents.changed(),
+    });
+  } finally {
+    checkpointing = false;
+  }
+}
+
+process.on('SIGTERM', () => {
+  void (async () => {
+    await evidence?.close().catch(() => {});
+    store?.close();
+    process.exit(0);
+  })();
+});
+
+await page.listen(settings.consolePort);
+// The sensor starts where this state stands.
+await channel.send({
+  kind: 'checkpointed',
+  at,
+  sources: saved?.sources ?? [],
+  detectors: (saved?.detectors ?? []).filter((d) => !d.name.startsWith('hub/')),
+});
+await channel.send({
+  kind: 'health',
+  process: 'hub',
+  at,
+  shed: hub.shed,
+  rssBytes: process.memoryUsage().rss,
+  text: page.url,
+});

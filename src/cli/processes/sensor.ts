@@ -1,0 +1,156 @@
+// The sensor: reads input at its pace, decodes and detects, and tells the hub. It has no state of its own on disk: the hub's
+// checkpoints carry its detectors' snapshots and how many turns of the feed they stand for. After a restart recorded input is
+// decoded again up to that turn with detectors muted, so that decoders stand where they stood; then detectors go on.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BusMessage, Channel, type Port } from '#bus';
+import { loadCity } from '#city';
+import type { Command, EventBatch, Position, Reading } from '#events';
+import type { Finding } from '#findings';
+import { Engine, Feed, listInputs, MqttSource, openLive, type Source } from '#pipeline';
+import { endWithParent, settingsFromArgv } from './settings.ts';
+
+/** How often findings that grew are sent again, in turns of the feed. */
+const TELL_TURNS = 64;
+
+const settings = settingsFromArgv();
+const city = settings.city === '' ? loadCity() : loadCity(settings.city);
+endWithParent(1000);
+
+const claimed = new Map<string, Finding>();
+let slow: (Reading | Position)[] = [];
+const commands: Command[] = [];
+let muted = false;
+let turns = 0;
+let started = 0;
+let startedAt = 0;
+
+const engine = new Engine({
+  city,
+  planes: settings.planes.length === 0 ? undefined : new Set(settings.planes),
+  evidenceAll: false,
+  claim: (finding) => void claimed.set(finding.id, finding),
+  records: (batch: EventBatch) => {
+    if (muted) return;
+    if (batch.kind === 'reading' || batch.kind === 'position') slow.push(...batch.records);
+    else if (batch.kind === 'command') commands.push(...batch.records);
+  },
+});
+
+let resume: { turns: number; detectors: readonly { name: string; state: unknown }[] } | undefined;
+let begin: () => void = () => {};
+const begun = new Promise<void>((resolve) => {
+  begin = resolve;
+});
+
+const channel = new Channel(process as unknown as Port, {
+  onMessage: (message: BusMessage) => {
+    // The hub's first word: where to go on from (turn 0 for a fresh start).
+    if (message.kind === 'checkpointed') {
+      resume = { turns: message.sources[0]?.position ?? 0, detectors: message.detectors };
+      begin();
+    } else if (message.kind === 'checkpoint') {
+      return channel.send({
+        kind: 'checkpointed',
+        at: engine.at,
+        sources: [{ file: '', position: turns }],
+        detectors: engine.snapshot(),
+      });
+    }
+    return undefined;
+  },
+});
+
+async function tell(at: number): Promise<void> {
+  if (claimed.size > 0) {
+    const findings = [...claimed.values()];
+    claimed.clear();
+    await channel.send({ kind: 'findings', findings });
+  }
+  if (slow.length > 0) {
+    const readings = slow;
+    slow = [];
+    for (let i = 0; i < readings.length; i += 4096)
+      await channel.send({ kind: 'readings', readings: readings.slice(i, i + 4096) });
+  }
+  for (const command of commands.splice(0)) await channel.request(command, 1000);
+  if (at > Number.NEGATIVE_INFINITY && at < Number.POSITIVE_INFINITY) await channel.send({ kind: 'advance', at });
+}
+
+/** Waits until event time `at` is due at the pace asked for. */
+async function pace(at: number): Promise<void> {
+  if (settings.speed === 0 || at === Number.POSITIVE_INFINITY || at < settings.fastUntil) return;
+  if (started === 0) {
+    started = performance.now();
+    startedAt = settings.fastUntil > 0 ? settings.fastUntil : at;
+  }
+  const due = started + (at - startedAt) / 1000 / settings.speed;
+  for (let wait = due - performance.now(); wait > 5; wait = due - performance.now()) {
+    await tell(Number.NEGATIVE_INFINITY);
+    await sleep(Math.min(wait, 100));
+  }
+}
+
+/** Live inputs run side by side, each at the pace of its packets or messages. */
+async function live(source: Source): Promise<void> {
+  for (;;) {
+    await source.peekAt();
+    const more = await source.pull(Number.POSITIVE_INFINITY, engine);
+    turns += 1;
+    engine.advance(engine.seenAt);
+    await tell(engine.at);
+    if (!more) return;
+  }
+}
+
+async function openLiveInput(input: string): Promise<Source> {
+  if (input.startsWith('live:')) return openLive({ interface: input.slice(5) });
+  const power = city.file.twins?.power;
+  return new MqttSource({ url: input, readings: power?.readings ?? '', commands: power?.commands ?? '' });
+}
+
+async function main(): Promise<void> {
+  await begun;
+  const isLive = (input: string): boolean => input.startsWith('live:') || /^mqtts?:/.test(input);
+  const lives = settings.inputs.filter(isLive).map(async (input) => live(await openLiveInput(input)));
+  const recorded = settings.inputs.filter((i) => !isLive(i));
+  if (recorded.length > 0) await replay(recorded);
+  await Promise.all(lives);
+  engine.end();
+  await tell(engine.at);
+  await channel.send({ kind: 'coverage', coverage: [...engine.coverage.values()] });
+  await channel.send({ kind: 'faults', faults: engine.faults.list() });
+  await channel.send({ kind: 'end', at: engine.at });
+}
+
+async function replay(paths: readonly string[]): Promise<void> {
+  const inputs = listInputs(paths);
+  const feed = new Feed(inputs, engine.faults, inputs.length !== paths.length);
+  if (resume !== undefined && resume.turns > 0) {
+    muted = true;
+    engine.mute = true;
+    while (turns < resume.turns) {
+      const watermark = await feed.next(engine);
+      if (watermark === undefined) break;
+      turns += 1;
+      engine.advance(watermark);
+    }
+    engine.restore(resume.detectors);
+    engine.mute = false;
+    muted = false;
+    claimed.clear();
+  }
+  let sentAt = 0;
+  for (let watermark = await feed.next(engine); watermark !== undefined; watermark = await feed.next(engine)) {
+    turns += 1;
+    engine.advance(watermark);
+    const now = performance.now();
+    if (turns % TELL_TURNS === 0 || commands.length > 0 || slow.length > 1024 || now - sentAt > 100) {
+      sentAt = now;
+      await tell(engine.at);
+    }
+    await pace(watermark);
+  }
+  feed.close();
+}
+
+await main();

@@ -1,0 +1,30 @@
+// What the processes of `serve` are started with: one JSON argument, made by the supervisor, never by an outsider.
+
+export interface Settings {
+  /** Path of city.yaml; '' for the default city. */
+  readonly city: string;
+  /** Folder for state and evidence; '' keeps nothing. */
+  readonly store: string;
+  /** Inputs to read: files, folders, or `live:IFACE`. */
+  readonly inputs: readonly string[];
+  /** Event time against the clock; 0 is as fast as it goes. */
+  readonly speed: number;
+  /** Event time (microseconds) before which input runs as fast as it goes; 0 for none. */
+  readonly fastUntil: number;
+  readonly planes: readonly string[];
+  readonly consolePort: number;
+  readonly gateway: boolean;
+  /** The gateway's clock is event time: this much (microseconds) added to the wall clock times `speed`. */
+  readonly clockOffset: number;
+}
+
+export function settingsFromArgv(): Settings {
+  return JSON.parse(process.argv[2] ?? '{}') as Settings;
+}
+
+/** Ends this process when its parent is gone: nothing of the family outlives it for long. */
+export function endWithParent(graceMillis: number): void {
+  process.on('disconnect', () => setTimeout(() => process.exit(0), graceMillis).unref());
+  // Ctrl-C reaches the whole group; the supervisor decides when each ends.
+  process.on('SIGINT', () => {});
+}

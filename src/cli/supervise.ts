@@ -1,0 +1,141 @@
+// The small family of `serve`: starts hub, gateway and sensor as child processes, carries messages between them, and starts
+// again what dies. It holds no state and judges nothing: with the hub gone the gateway gets no answer, and holds.
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { type BusMessage, type Channel, forkChannel } from '#bus';
+import type { Settings } from './processes/settings.ts';
+
+type Name = 'hub' | 'gateway' | 'sensor';
+
+export interface Family {
+  /** Resolves when the sensor has read its input to the end (event time reached). */
+  readonly ended: Promise<number>;
+  /** Where the page is, once the hub listens. */
+  readonly page: Promise<string>;
+  /** Port and broker, once the gateway listens; undefined where there is none. */
+  readonly door: Promise<{ port: number; broker: string } | undefined>;
+  /** Messages of all processes, for those who watch. */
+  onMessage(hear: (from: Name, message: BusMessage) => void): void;
+  /** A message to one of them (tests, the demo). */
+  send(to: Name, message: BusMessage): Promise<void>;
+  readonly pids: () => Readonly<Partial<Record<Name, number>>>;
+  close(): Promise<void>;
+}
+
+/** Pause before a process that died is started again, milliseconds; it doubles up to the last. */
+const PAUSES = [100, 1000, 5000];
+
+export function superviseFamily(settings: Settings, say: (text: string) => void): Family {
+  const members: Partial<Record<Name, { child: ChildProcess; channel: Channel; deaths: number }>> = {};
+  const heard: ((from: Name, message: BusMessage) => void)[] = [];
+  let closing = false;
+  /** The sensor's last snapshot: what a sensor that died goes on from. */
+  let last: Extract<BusMessage, { kind: 'checkpointed' }> | undefined;
+  let sensorDone = false;
+  const ended = Promise.withResolvers<number>();
+  const page = Promise.withResolvers<string>();
+  const door = Promise.withResolvers<{ port: number; broker: string } | undefined>();
+  if (!settings.gateway) door.resolve(undefined);
+
+  const start = (name: Name, deaths: number): void => {
+    const module = join(import.meta.dirname, 'processes', `${name}.ts`);
+    const { child, channel } = forkChannel(
+      module,
+      [JSON.stringify(settings)],
+      {
+        onMessage: (message) => relay(name, message),
+        onRequest: async (command) => {
+          const hub = members.hub?.channel;
+          const answer = hub === undefined ? undefined : await hub.request(command, 1000);
+          if (answer?.kind !== 'verdict') throw new Error(answer?.text ?? 'The hub is not running.');
+          return answer;
+        },
+      },
+      { execArgv: [] },
+    );
+    members[name] = { child, channel, deaths };
+    child.on('exit', (code, signal) => {
+      if (members[name]?.child === child) delete members[name];
+      if (closing || (name === 'sensor' && sensorDone)) return;
+      say(`The ${name} process ended (${signal ?? `exit ${code}`}); it is started again.`);
+      setTimeout(
+        () => {
+          if (closing) return;
+          // A sensor alone has lost its detectors' state; it comes back with the hub's last checkpoint, as after a crash of all.
+          if (name === 'hub') stop('sensor');
+          start(name, deaths + 1);
+          if (name === 'sensor' && last !== undefined) void members.sensor?.channel.send(last).catch(() => {});
+        },
+        PAUSES[Math.min(deaths, PAUSES.length - 1)],
+      ).unref();
+    });
+  };
+
+  const stop = (name: Name): void => void members[name]?.child.kill('SIGKILL');
+
+  const relay = async (from: Name, message: BusMessage): Promise<void> => {
+    for (const hear of heard) hear(from, message);
+    if (message.kind === 'health') {
+      if (from === 'hub' && message.text.startsWith('http')) page.resolve(message.text);
+      else if (from === 'gateway' && message.text.startsWith('listening ')) {
+        const [, port, ...broker] = message.text.split(' ');
+        door.resolve({ port: Number(port), broker: broker.join(' ') });
+      } else say(message.text);
+      return;
+    }
+    if (from === 'hub') {
+      if (message.kind === 'checkpointed') {
+        last = message;
+        if (settings.inputs.length > 0) {
+          if (members.sensor === undefined) start('sensor', 0);
+          await members.sensor!.channel.send(message).catch(() => {});
+        }
+      } else if (message.kind === 'checkpoint') await members.sensor?.channel.send(message).catch(() => {});
+      else if (message.kind === 'answer') await members.gateway?.channel.send(message).catch(() => {});
+      return;
+    }
+    if (message.kind === 'checkpointed') last = message;
+    if (message.kind === 'end' && from === 'sensor') {
+      sensorDone = true;
+      ended.resolve(message.at);
+    }
+    // The sensor waits while the hub is away: its findings must not be lost. The gateway never waits.
+    const hub = members.hub?.channel;
+    if (hub !== undefined) await hub.send(message).catch(() => {});
+  };
+
+  start('hub', 0);
+  if (settings.gateway) start('gateway', 0);
+
+  return {
+    ended: ended.promise,
+    page: page.promise,
+    door: door.promise,
+    onMessage: (hear) => void heard.push(hear),
+    send: async (to, message) => {
+      await members[to]?.channel.send(message);
+    },
+    pids: () => ({
+      ...(members.hub?.child.pid === undefined ? {} : { hub: members.hub.child.pid }),
+      ...(members.gateway?.child.pid === undefined ? {} : { gateway: members.gateway.child.pid }),
+      ...(members.sensor?.child.pid === undefined ? {} : { sensor: members.sensor.child.pid }),
+    }),
+    close: async () => {
+      closing = true;
+      const running = Object.values(members);
+      await Promise.all(
+        running.map(
+          (m) =>
+            new Promise<void>((resolve) => {
+              const hard = setTimeout(() => m.child.kill('SIGKILL'), 5000);
+              m.child.once('exit', () => {
+                clearTimeout(hard);
+                resolve();
+              });
+              m.child.kill('SIGTERM');
+            }),
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { bcdDigits, tbcdDigits } from './tbcd.ts';

@@ -1,0 +1,9 @@
+export {
+  type LiveCode,
+  LiveError,
+  type LiveLoss,
+  type LiveOptions,
+  type LiveSource,
+  liveFaults,
+  openLive,
+} from './live.ts';

@@ -1,0 +1,2 @@
+export { mqttFaults } from './faults.ts';
+export { type MqttOptions, MqttSource, matches } from './mqtt.ts';

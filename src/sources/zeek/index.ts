@@ -1,0 +1,8 @@
+import { dnsLog } from './dns.ts';
+import { zeekSource } from './zeek.ts';
+
+export type { ZeekLog, ZeekRows } from './log.ts';
+export type { ZeekRow } from './row.ts';
+
+/** All logs that are read; a new mapping is one entry. */
+export const zeek = zeekSource([dnsLog]);
