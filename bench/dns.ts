@@ -181,6 +181,10 @@ export async function bench(packets = 1_000_000): Promise<Measure[]> {
   say('dns: DNS decoding alone', 1 / (1 / decoded - 1 / link), 'packets/s', 6e6);
   const quiet = frames(syntheticCapture(packets, 0));
   const quietSpeed = 1 / (1 / inMemory(quiet, packets, 'detector', 2) - 1 / inMemory(quiet, packets, 'dns', 2));
+  globalThis.gc?.();
+  const heap = process.memoryUsage().heapUsed;
+  inMemory(quiet, packets, 'detector', 1);
+  say('dns: heap per packet, quiet traffic', Math.max(0, process.memoryUsage().heapUsed - heap) / packets, 'bytes');
   say('dns: detector alone, quiet traffic', quietSpeed, 'rows/s', 5e6);
   say('dns: detector alone, 1 % tunnel', 1 / (1 / judged - 1 / decoded), 'rows/s');
   say('dns: link to detector, in memory', judged, 'packets/s', 2e6);
@@ -188,11 +192,14 @@ export async function bench(packets = 1_000_000): Promise<Measure[]> {
   try {
     const path = join(dir, 'dns.pcap');
     writeFileSync(path, capture);
-    const from = process.cpuUsage();
-    await analyze([path], { city: defaultCity(), planes: new Set(['dns']) });
-    const used = process.cpuUsage(from);
-    const own = (used.user + used.system) / 1e6;
-    say('dns: whole pipeline from a file', packets / own, 'packets/s', 2e6);
+    let own = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 2; round++) {
+      const from = process.cpuUsage();
+      await analyze([path], { city: defaultCity(), planes: new Set(['dns']) });
+      const used = process.cpuUsage(from);
+      own = Math.min(own, (used.user + used.system) / 1e6);
+    }
+    say('dns: whole pipeline from a file, best of two', packets / own, 'packets/s', 2e6);
     const ndpi = childSeconds('ndpiReader', ['-i', path, '-q']);
     const tshark = childSeconds('tshark', ['-r', path, '-Y', 'dns', '-T', 'fields', '-e', 'dns.qry.name']);
     if (!Number.isNaN(ndpi)) say('dns: ndpiReader CPU over ours', ndpi / own, 'x', 5);

@@ -51,6 +51,13 @@ export type BusMessage =
   | { readonly kind: 'answered'; readonly hold: string; readonly done: boolean; readonly text: string }
   /** Commands that were let through, for the twin to count with. */
   | { readonly kind: 'passed'; readonly commands: readonly Command[] }
+  /** What was lost with and without Parapet, once a scenario that knows the truth has ended. */
+  | {
+      readonly kind: 'outcome';
+      readonly with: { readonly loadLostShare: number; readonly harmfulExecuted: number };
+      readonly without: { readonly loadLostShare: number; readonly harmfulExecuted: number };
+      readonly text: string;
+    }
   /** The input is at its end. */
   | { readonly kind: 'end'; readonly at: number }
   | Health;
@@ -83,4 +90,5 @@ export const messageKinds: ReadonlySet<string> = new Set<BusMessage['kind']>([
   'answered',
   'passed',
   'end',
+  'outcome',
 ]);

@@ -11,7 +11,7 @@ with truth.ndjson and true-state.ndjson for scorers. The same seed gives the sam
   --seed N         seed, a whole number (1)
   --out DIR        folder to write to; made where it is missing
   --quiet-days N   days before the attack (2)
-  --meters N       cellular smart meters, 100 to 9,000 (2000)
+  --meters N       cellular smart meters, at most 9,000 and at least one a load bus (2000)
   --attack yes|no  whether the attack follows the quiet days (yes)
 `;
 

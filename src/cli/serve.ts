@@ -72,7 +72,7 @@ async function run(o: Common, speed: number, keep: boolean): Promise<number> {
     planes: o.values.plane === undefined ? [] : (o.values.plane as string).split(','),
     consolePort: port,
     gateway: o.values.gateway === true || Object.keys(city.file.gateway ?? {}).length > 0,
-    clockOffset: 0,
+    eventClock: false,
   };
   const say = (text: string): void => {
     if (!o.quiet) console.error(printable(text));

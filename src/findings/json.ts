@@ -1,6 +1,6 @@
 // The contract's NDJSON: `kind` first, ISO times with microseconds, absent fields left out.
 
-const timeKeys = new Set(['at', 'firstAt', 'lastAt', 'until', 'deadline']);
+const timeKeys = new Set(['at', 'firstAt', 'lastAt', 'until', 'deadline', 'expiresAt']);
 
 /** ISO 8601 with microseconds from integer microseconds since the epoch. */
 export function isoTime(micros: number): string {

@@ -9,7 +9,17 @@ import { severities } from '#findings';
 /** Findings further apart than this share a thing by chance (microseconds). */
 const WINDOW_MICROS = 30 * 86_400e6;
 /** Roles that talk with everyone: sharing them says nothing. */
-const hubRoles = new Set(['resolver', 'dns-resolver', 'time-server', 'recorder', 'broker', 'head-end', 'gateway', 'domain-controller', 'proxy']);
+const hubRoles = new Set([
+  'resolver',
+  'dns-resolver',
+  'time-server',
+  'recorder',
+  'broker',
+  'head-end',
+  'gateway',
+  'domain-controller',
+  'proxy',
+]);
 const STORY_STEPS_MAX = 200;
 /** Order along the kill chain for steps of the same moment. */
 const planeOrder: Record<string, number> = {
@@ -217,7 +227,7 @@ function story(findings: readonly Finding[]): { at: number; text: string; findin
   for (const t of told.values())
     if (t.count > 3 && steps[t.index] !== undefined) {
       const step = steps[t.index]!;
-      steps[t.index] = { ...step, text: `${step.text} The same of ${t.count - 3} more.` };
+      steps[t.index] = { ...step, text: `${sentence(step.text)} The same of ${t.count - 3} more.` };
     }
   return steps;
 }
@@ -229,5 +239,9 @@ function title(findings: readonly Finding[], assetCount: number): string {
       severities.indexOf(b.severity) - severities.indexOf(a.severity) || b.bits - a.bits || a.firstAt - b.firstAt,
   )[0]!;
   const planes = new Set(findings.map((f) => f.plane)).size;
-  return `${strongest.title} ${findings.length} findings about ${assetCount} ${assetCount === 1 ? 'asset' : 'assets'}${planes > 1 ? ` on ${planes} planes` : ''} belong together.`;
+  return `${sentence(strongest.title)} ${findings.length} findings about ${assetCount} ${assetCount === 1 ? 'asset' : 'assets'}${planes > 1 ? ` on ${planes} planes` : ''} belong together.`;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

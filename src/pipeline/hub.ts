@@ -9,6 +9,28 @@ import { assetKey, Trust } from '#trust';
 /** Findings kept in memory; the oldest go first. */
 const FINDINGS_MAX = 100_000;
 
+/** A drawing of the grid as numbers: loading is flow over rating. */
+export interface GridPicture {
+  readonly buses: readonly {
+    readonly id: number;
+    readonly vm: number;
+    readonly loadShare?: number;
+    readonly trust?: number;
+    readonly dark?: boolean;
+  }[];
+  readonly branches: readonly {
+    readonly row: number;
+    readonly from: number;
+    readonly to: number;
+    readonly loading: number;
+    readonly open: boolean;
+    readonly overloadedAfter?: boolean;
+    readonly tripped?: boolean;
+  }[];
+  readonly loadLostShare?: number;
+  readonly text: string;
+}
+
 /** What a twin must be for the hub (twins/power is one). */
 export interface Twin {
   readonly name: string;
@@ -17,6 +39,9 @@ export interface Twin {
   judge(command: Command, at: number, trustOf: (asset: string) => number): TwinVerdict;
   /** The command was let through: later ones are judged on top of it until telemetry shows it. */
   commandPassed(command: Command): void;
+  /** The estimated grid, and the grid as a command would leave it, cascade included; undefined where there is no estimate. */
+  picture?(at: number, trustOf: (asset: string) => number): GridPicture | undefined;
+  pictureAfter?(command: Command, trustOf: (asset: string) => number): GridPicture | undefined;
 }
 
 export interface TwinVerdict {
@@ -109,6 +134,14 @@ export class Hub {
       out.push(state);
     }
     return out;
+  }
+
+  picture(at: number): GridPicture | undefined {
+    return this.#options.twins.get('power')?.picture?.(at, this.trustOf(at));
+  }
+
+  pictureAfter(command: Command): GridPicture | undefined {
+    return this.#twinFor(command)?.pictureAfter?.(command, this.trustOf(command.at));
   }
 
   trustOf(at: number): (asset: string) => number {

@@ -38,7 +38,8 @@ export function executeOnTruth(dir: string, passedCommandIds: Iterable<string>):
   const grid = readGrid();
   const passed = new Set(passedCommandIds);
   const states = new Map<string, StateLine>();
-  for (const s of readLines<StateLine>(join(dir, 'true-state.ndjson'))) if (s.command !== undefined) states.set(s.command, s);
+  for (const s of readLines<StateLine>(join(dir, 'true-state.ndjson')))
+    if (s.command !== undefined) states.set(s.command, s);
   const harmful = harmfulIds(dir);
   // What has been lost so far: branches tripped or opened by an earlier passed command, share of each load served.
   const opened = new Uint8Array(grid.branchCount);
@@ -59,7 +60,12 @@ export function executeOnTruth(dir: string, passedCommandIds: Iterable<string>):
     if (kind === 'gen' && bus >= 0) units[bus] = command.value ?? units[bus]!;
     if (kind === 'load' && bus >= 0) loads[bus] = Math.max(0, loads[bus]! - (command.value ?? 0));
     const before = loads.reduce((s, w) => s + w, 0);
-    const end = cascade(grid, opened.map((o) => 1 - o), loads, units);
+    const end = cascade(
+      grid,
+      opened.map((o) => 1 - o),
+      loads,
+      units,
+    );
     for (const k of end.tripped) opened[k] = 1;
     for (let i = 0; i < served.length; i++) if (loads[i]! > 0) served[i]! *= end.loads[i]! / loads[i]!;
     const wanted = demand.reduce((s, w) => s + w, 0);
@@ -74,7 +80,9 @@ export function executeOnTruth(dir: string, passedCommandIds: Iterable<string>):
 export function harmfulIds(dir: string): Set<string> {
   const ids = readLines<CommandLine>(join(dir, 'commands.ndjson')).map((c) => c.id);
   const out = new Set<string>();
-  for (const t of readLines<{ harmful?: boolean; first?: { file: string; line?: number } }>(join(dir, 'truth.ndjson'))) {
+  for (const t of readLines<{ harmful?: boolean; first?: { file: string; line?: number } }>(
+    join(dir, 'truth.ndjson'),
+  )) {
     if (t.harmful === true && t.first?.file === 'commands.ndjson') out.add(ids[t.first.line! - 1]!);
   }
   return out;

@@ -20,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
 /** @throws RangeError where no scenario has that name. */
 export function runScenario(name: string, options: RangeOptions): RangeSummary {
   const scenario = scenarios.find((s) => s.name === name);
-  if (scenario === undefined) throw new RangeError(`no scenario "${name}": there are ${scenarios.map((s) => s.name).join(', ')}`);
+  if (scenario === undefined)
+    throw new RangeError(`no scenario "${name}": there are ${scenarios.map((s) => s.name).join(', ')}`);
   return scenario.run(options);
 }

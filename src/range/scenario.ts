@@ -28,7 +28,7 @@ export interface RangeOptions {
   readonly out: string;
   /** Days before the attack; 2 by default. */
   readonly quietDays?: number;
-  /** Cellular smart meters; 2,000 by default. */
+  /** Cellular smart meters; 2,000 by default, at least one a load bus whatever is asked. */
   readonly meters?: number;
   readonly attack?: boolean;
 }
@@ -45,6 +45,8 @@ export interface RangeSummary {
   /** Share of load lost by each harmful command alone on the true grid. */
   readonly lostShare: readonly number[];
   readonly truthSteps: number;
+  /** Innocent things that look bad: a meter that reports zeros, a host whose antivirus asks thirty times as often. */
+  readonly decoys: { readonly faultyMeter: string; readonly noisyHost: string };
   readonly files: Readonly<Record<string, { bytes: number; items: number }>>;
 }
 
@@ -98,7 +100,7 @@ export function runBlackout(options: RangeOptions): RangeSummary {
   // Attack bytes of network and signalling are laid down when their window comes.
   const launch = (): void => {
     if (lie === undefined) return;
-    harm = chooseHarm(power, lie, harmAt[0]!, lossMin).rows;
+    harm = chooseHarm(power, lie, harmAt, lossMin + 0.03).rows;
     const liars = [...plan.rtus.filter((r) => r.cellular), ...plan.meters.filter((m) => m.inDistrict)].map((a) => a.id);
     const tale = { at: lieFrom, until, plane: 'power', what: 'false-load', assets: liars, campaign } as const;
     readings.onLie = truth.begin(tale, 'readings.ndjson');
@@ -109,11 +111,20 @@ export function runBlackout(options: RangeOptions): RangeSummary {
     const others = drawn.shuffled(plan.meters.filter((m) => !m.inDistrict));
     const hijacked = [...inDistrict, ...others].slice(0, Math.ceil(meters * 0.31));
     const cameras = drawn.shuffled(plan.cameras).slice(0, 12);
-    commandOverDns(place('command'), attackAt, until - 5 * minute, [office, ...hijacked.slice(0, 40), ...cameras.slice(0, 4)]);
+    commandOverDns(place('command'), attackAt, until - 5 * minute, [
+      office,
+      ...hijacked.slice(0, 40),
+      ...cameras.slice(0, 4),
+    ]);
     sellProxies(place('proxies'), names, attackAt + 8 * minute, until - 4 * minute, [...hijacked, ...cameras]);
     attackSignalling(random.split('attack signalling'), links, plan, attackAt + 14 * minute, truth, campaign);
     stepAcross(place('step'), attackAt + 28 * minute, attackAt + 40 * minute, office);
-    exfiltrateModel(place('exfiltration'), attackAt + 42 * minute, attackAt + 68 * minute, drawn.integer(50_000, 80_000));
+    exfiltrateModel(
+      place('exfiltration'),
+      attackAt + 42 * minute,
+      attackAt + 68 * minute,
+      drawn.integer(50_000, 80_000),
+    );
   };
 
   // Honest commands: one each 50 minutes in quiet days, each eight minutes during the attack.
@@ -140,7 +151,8 @@ export function runBlackout(options: RangeOptions): RangeSummary {
       }
       const gap = nextHonest < attackAt ? schedule.integer(40, 60) : schedule.integer(6, 10);
       nextHonest += gap * minute + schedule.integer(0, 59) * 1e6;
-      if (nextHonest - gap * minute < attackAt && nextHonest > attackAt + 10 * minute) nextHonest = attackAt + 3 * minute;
+      if (nextHonest - gap * minute < attackAt && nextHonest > attackAt + 10 * minute)
+        nextHonest = attackAt + 3 * minute;
     }
     for (const { at, row } of due) {
       const meets = power.stateAt(at);
@@ -149,10 +161,22 @@ export function runBlackout(options: RangeOptions): RangeSummary {
       const lost = cascade(power.grid, after, meets.loads, meets.units).lostShare;
       lostShare.push(lost);
       const assets = [...plan.rtus.filter((r) => r.cellular).map((r) => r.id), 'engineering-01'];
-      const step = { at, until: at, plane: 'gateway', what: 'malicious-reconfiguration', assets, campaign, harmful: lost >= lossMin } as const;
+      const step = {
+        at,
+        until: at,
+        plane: 'gateway',
+        what: 'malicious-reconfiguration',
+        assets,
+        campaign,
+        harmful: lost >= lossMin,
+      } as const;
       const mark = truth.begin(step, 'commands.ndjson');
       const reason = 'lightly loaded: opened to reduce losses';
-      commands.issue({ at, requester: 'planner-eva', target: `power/branch/${row}`, action: 'open', reason }, meets, mark);
+      commands.issue(
+        { at, requester: 'planner-eva', target: `power/branch/${row}`, action: 'open', reason },
+        meets,
+        mark,
+      );
     }
     // Frames of a session may lie ahead of the window; nothing new is older than its start.
     network.flush(from);
@@ -170,12 +194,13 @@ export function runBlackout(options: RangeOptions): RangeSummary {
     from: startAt,
     attackAt,
     until,
-    meters,
+    meters: plan.meters.length,
     honestCommands: honest,
     harmfulCommands: lostShare.length,
     surge: lie?.surge ?? 1,
     lostShare,
     truthSteps: truth.count,
+    decoys: { faultyMeter: readings.faultyMeter, noisyHost: traffic.noisyHost.id },
     files: {
       'city.yaml': { bytes: Buffer.byteLength(city), items: plan.meters.length + plan.rtus.length },
       'network.pcap': { bytes: network.bytes, items: network.frames },

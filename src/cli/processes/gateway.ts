@@ -2,6 +2,7 @@
 // deadline; with the hub gone every command is held, in words.
 import { type BusMessage, Channel, type Hold, type Port } from '#bus';
 import { loadCity } from '#city';
+import type { Reading } from '#events';
 import { gatewayConfig, startGateway } from '#gateway';
 import { endWithParent, settingsFromArgv } from './settings.ts';
 
@@ -10,18 +11,34 @@ const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 // Everything else may be down for a while: the gateway still answers, and holds.
 endWithParent(30_000);
 
-const started = performance.now();
-const startedAt = Date.now() * 1000;
-const now =
-  settings.clockOffset === 0
-    ? () => Date.now() * 1000
-    : () =>
-        Math.round(
-          startedAt + settings.clockOffset + (performance.now() - started) * 1000 * Math.max(1, settings.speed),
-        );
+/** Event time told last, and when: it runs on at the pace of the replay until it is told again. */
+let toldAt = 0;
+let told = 0;
+const now = (): number => {
+  if (!settings.eventClock) return Date.now() * 1000;
+  return Math.round(toldAt + Math.min(10e6, (performance.now() - told) * 1000 * Math.max(1, settings.speed)));
+};
+
+/** Readings on their way to the hub: sent in pieces, shed oldest first where the hub does not keep up. */
+const READINGS_MAX = 100_000;
+let readings: Reading[] = [];
+let readingsShed = 0;
+function tellReadings(): void {
+  while (readings.length > 0 && channel.trySend({ kind: 'readings', readings: readings.slice(0, 2048) }))
+    readings = readings.slice(2048);
+  if (readings.length > READINGS_MAX) {
+    readingsShed += readings.length - READINGS_MAX;
+    readings = readings.slice(-READINGS_MAX);
+  }
+}
+setInterval(tellReadings, 20);
 
 const channel = new Channel(process as unknown as Port, {
   onMessage: async (message: BusMessage) => {
+    if (message.kind === 'advance' && message.at > toldAt) {
+      toldAt = message.at;
+      told = performance.now();
+    }
     if (message.kind !== 'answer') return;
     const answer = message.release
       ? await gateway.holds.release(message.hold, message.person)
@@ -36,6 +53,8 @@ const gateway = await startGateway({
   config,
   now,
   judge: async (command, deadlineMicros) => {
+    // What was measured before the command counts for it.
+    tellReadings();
     const answer = await channel.request(command, Math.max(1, (deadlineMicros - now()) / 1000));
     if (answer.kind === 'late') throw new Error(answer.text);
     return {
@@ -46,13 +65,18 @@ const gateway = await startGateway({
       ...(answer.loadLostShare === undefined ? {} : { loadLostShare: answer.loadLostShare }),
     };
   },
-  onTelemetry: (readings) => void channel.trySend({ kind: 'readings', readings }),
+  onTelemetry: (more) => {
+    for (const r of more) readings.push(r);
+    if (readings.length >= 2048) tellReadings();
+  },
   onVerdict: (verdict) => {
     void channel.send({ kind: 'verdicts', verdicts: [verdict] }).catch(() => {});
     if (verdict.decision === 'hold') void tellHolds();
   },
   say: (text) =>
-    void channel.send({ kind: 'health', process: 'gateway', at: now(), shed: 0, rssBytes: 0, text }).catch(() => {}),
+    void channel
+      .send({ kind: 'health', process: 'gateway', at: now(), shed: readingsShed, rssBytes: 0, text })
+      .catch(() => {}),
 });
 
 async function tellHolds(): Promise<void> {

@@ -105,6 +105,9 @@ async function take(message: BusMessage): Promise<void> {
     case 'coverage':
       page.coverage(message.coverage);
       break;
+    case 'outcome':
+      page.outcome(message);
+      break;
     case 'end':
       await checkpointWhenDue(true);
       page.ended(message.at);

@@ -23,6 +23,8 @@ let muted = false;
 let turns = 0;
 let started = 0;
 let startedAt = 0;
+/** Event time that the other inputs of a replay have reached; Infinity where there are none. */
+let others = Number.POSITIVE_INFINITY;
 
 const engine = new Engine({
   city,
@@ -44,6 +46,8 @@ const begun = new Promise<void>((resolve) => {
 
 const channel = new Channel(process as unknown as Port, {
   onMessage: (message: BusMessage) => {
+    // Whoever plays the other inputs says how far they are: recorded input does not run ahead of them.
+    if (message.kind === 'advance') others = message.at;
     // The hub's first word: where to go on from (turn 0 for a fresh start).
     if (message.kind === 'checkpointed') {
       resume = { turns: message.sources[0]?.position ?? 0, detectors: message.detectors };
@@ -78,6 +82,10 @@ async function tell(at: number): Promise<void> {
 
 /** Waits until event time `at` is due at the pace asked for. */
 async function pace(at: number): Promise<void> {
+  while (settings.eventClock && at !== Number.POSITIVE_INFINITY && at > others + 300e6) {
+    await tell(Number.NEGATIVE_INFINITY);
+    await sleep(5);
+  }
   if (settings.speed === 0 || at === Number.POSITIVE_INFINITY || at < settings.fastUntil) return;
   if (started === 0) {
     started = performance.now();

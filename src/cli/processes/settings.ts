@@ -14,8 +14,8 @@ export interface Settings {
   readonly planes: readonly string[];
   readonly consolePort: number;
   readonly gateway: boolean;
-  /** The gateway's clock is event time: this much (microseconds) added to the wall clock times `speed`. */
-  readonly clockOffset: number;
+  /** The gateway tells the time by `advance` messages (a replay through it) instead of the wall clock. */
+  readonly eventClock: boolean;
 }
 
 export function settingsFromArgv(): Settings {

@@ -12,6 +12,7 @@ interface State {
   columns: { sketch: string; sketchAt: string; suspectOf: string; clients: string; recent: string };
   hand: number;
   suspectsShed: number;
+  pairsShed: number;
   suspects: (Record<string, unknown> | null)[];
 }
 
@@ -41,6 +42,7 @@ export function pack(d: DnsTunnel): State {
     },
     hand: d.hand,
     suspectsShed: d.suspectsShed,
+    pairsShed: d.pairsShed,
     suspects: d.suspects.map((s) => (s === undefined ? null : { ...s, seen: packColumn(s.seen) })),
   };
 }
@@ -55,6 +57,7 @@ export function unpack(d: DnsTunnel, value: unknown): void {
     unpackColumn(s.columns[name], d[name]);
   d.hand = s.hand;
   d.suspectsShed = s.suspectsShed;
+  d.pairsShed = s.pairsShed;
   d.suspects = s.suspects.map((plain) => {
     if (plain === null) return undefined;
     const sighting = plain.first as Suspect['first'];

@@ -24,6 +24,8 @@ const RECENT = 1 << 18;
 export const SUSPECTS_MAX = 4096;
 /** Distinct names between a client and a domain from which it is watched though none looks odd. */
 const WATCH_DISTINCT = 24;
+/** Distinct names from which the loss of a pair is counted. */
+const SHED_DISTINCT = 6;
 /** A pair's sketch of names starts anew after the longest window. */
 const SKETCH_MICROS = 604800e6;
 const EVIDENCE_MAX = 10_000;
@@ -45,6 +47,8 @@ export class DnsTunnel implements Detector {
   suspects: (Suspect | undefined)[] = [];
   hand = 0;
   suspectsShed = 0;
+  /** Pairs given up that had more than a few names; the rest held nothing that a next look-up would not tell. */
+  pairsShed = 0;
   readonly #dirty: Suspect[] = [];
   readonly #context: DetectorContext;
   readonly #measure = new NameMeasure();
@@ -55,7 +59,7 @@ export class DnsTunnel implements Detector {
   }
 
   get shed(): number {
-    return this.pairs.shed + this.suspectsShed;
+    return this.pairsShed + this.suspectsShed;
   }
 
   observe(batch: EventBatch): void {
@@ -158,6 +162,7 @@ export class DnsTunnel implements Detector {
 
   #newPair(client: number, zoneHash: number, at: number): number {
     const pair = this.pairs.insert(client, zoneHash);
+    if (this.pairs.evicted && this.pairs.evictedWeight >= SHED_DISTINCT) this.pairsShed += 1;
     const old = this.suspectOf[pair]!;
     if (old !== 0) this.#forget(old - 1);
     this.suspectOf[pair] = 0;

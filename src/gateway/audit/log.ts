@@ -66,9 +66,7 @@ export class AuditLog {
     const wait = new Promise<void>((done, failed) => {
       this.#waiting.push({ at, type, body, done, failed });
     });
-    this.#flushing ??= this.#flush(this.#sink).finally(() => {
-      this.#flushing = undefined;
-    });
+    this.#flushing ??= this.#flush(this.#sink);
     return wait;
   }
 
@@ -120,6 +118,8 @@ export class AuditLog {
         for (const w of written) w.failed(error as Error);
       }
     }
+    // In the same turn as the last look at #waiting: what comes after starts a new flush.
+    this.#flushing = undefined;
   }
 
   async close(): Promise<void> {

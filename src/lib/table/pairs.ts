@@ -13,8 +13,9 @@ export class PairTable {
   count = 0;
   /** Rows given up at the capacity. */
   shed = 0;
-  /** Whether the last `insert` put out another row. */
+  /** Whether the last `insert` put out another row, and what that one was worth. */
   evicted = false;
+  evictedWeight = 0;
 
   /** @param bits log2 of the capacity */
   constructor(bits: number) {
@@ -60,6 +61,7 @@ export class PairTable {
     }
     if (least >= 0) {
       this.evicted = true;
+      this.evictedWeight = least;
       this.shed += 1;
     } else this.count += 1;
     this.a[best] = a;

@@ -16,7 +16,12 @@ export interface AttackPlace {
 }
 
 /** Each implant asks one name of its own under the zone about each minute and gets short orders. */
-export function commandOverDns(place: AttackPlace, from: number, until: number, devices: readonly { id: string; ip: number }[]): void {
+export function commandOverDns(
+  place: AttackPlace,
+  from: number,
+  until: number,
+  devices: readonly { id: string; ip: number }[],
+): void {
   const { random, net, truth, campaign } = place;
   const zone = registered(random);
   const mark = truth.begin(
@@ -28,7 +33,12 @@ export function commandOverDns(place: AttackPlace, from: number, until: number, 
     for (let t = from + i * 700_000; t < until; t += 75e6 * (0.8 + 0.4 * random.uniform())) {
       const ask = `${hex(random, 16)}.${name}.${zone}`;
       const order = base32Text(Uint8Array.from({ length: 24 }, () => random.integer(0, 255)));
-      net.lookup(t, device.ip, { name: ask, type: DnsType.TXT, records: [{ type: DnsType.TXT, ttl: 0, data: order }] }, mark);
+      net.lookup(
+        t,
+        device.ip,
+        { name: ask, type: DnsType.TXT, records: [{ type: DnsType.TXT, ttl: 0, data: order }] },
+        mark,
+      );
     }
   });
 }
@@ -38,7 +48,15 @@ export function exfiltrateModel(place: AttackPlace, from: number, until: number,
   const { random, net, plan, truth, campaign } = place;
   const zone = registered(random);
   const engineering = plan.servers.find((s) => s.role === 'engineering-workstation')!;
-  const step = { at: from, until, plane: 'dns', what: 'grid-model-exfiltration', assets: [engineering.id], campaign, leakedBytes: bytes } as const;
+  const step = {
+    at: from,
+    until,
+    plane: 'dns',
+    what: 'grid-model-exfiltration',
+    assets: [engineering.id],
+    campaign,
+    leakedBytes: bytes,
+  } as const;
   const mark = truth.begin(step, 'network.pcap');
   const perQuery = 105;
   const queries = Math.ceil(bytes / perQuery);
@@ -51,6 +69,11 @@ export function exfiltrateModel(place: AttackPlace, from: number, until: number,
     const name = `${[q.toString(36), ...labels].join('.')}.${zone}`;
     const order = q % 20 === 0 ? hex(random, 120) : hex(random, 8);
     const at = from + Math.floor(gap * (q + 0.4 * random.uniform()));
-    net.lookup(at, engineering.ip, { name, type: DnsType.TXT, records: [{ type: DnsType.TXT, ttl: 0, data: order }] }, mark);
+    net.lookup(
+      at,
+      engineering.ip,
+      { name, type: DnsType.TXT, records: [{ type: DnsType.TXT, ttl: 0, data: order }] },
+      mark,
+    );
   }
 }

@@ -84,15 +84,22 @@ export interface HarmfulChoice {
 
 /**
  * Sets the surge and finds commands: the largest surge that overloads nothing by itself, then branches of the district
- * whose opening is N-1-safe on the told state and darkens at least `lossMin` of the load on the true one, each alone.
+ * whose opening is N-1-safe on the told state and darkens at least `lossMin` of the load on the true one, each alone and
+ * at each of the times.
  * @throws Error where the seed offers fewer than two: the range then must not claim a harmful campaign.
  */
-export function chooseHarm(world: PowerWorld, lie: FalseLoad, at: number, lossMin: number): HarmfulChoice {
+export function chooseHarm(
+  world: PowerWorld,
+  lie: FalseLoad,
+  times: readonly number[],
+  lossMin: number,
+): HarmfulChoice {
   const g = world.grid;
   for (let surge = 2.6; surge > 1.3; surge -= 0.05) {
     lie.surge = surge;
-    const state = tried(world, at);
-    if (state === undefined) continue;
+    const states = times.map((at) => tried(world, at)).filter((s) => s !== undefined);
+    const state = states[0];
+    if (state === undefined || states.length < times.length) continue;
     const injected = state.units.map((w, i) => w - state.loads[i]!);
     const flows = dcFlows(g, state.closed, injected, islandsOf(g, state.closed));
     const acFlows = world.flowsOf(state);
@@ -102,7 +109,7 @@ export function chooseHarm(world: PowerWorld, lie: FalseLoad, at: number, lossMi
       loading = Math.max(loading, watts / g.ratingWatts[k]!);
     }
     if (loading > 0.97 || rimBuses.some((id) => overUnit(world, state, id))) continue;
-    const told = lie.told(at)!;
+    const told = lie.told(state.at)!;
     const found: { row: number; lost: number }[] = [];
     for (let k = 0; k < g.branchCount; k++) {
       const ends = [g.busId[g.from[k]!]!, g.busId[g.to[k]!]!];
@@ -110,7 +117,7 @@ export function chooseHarm(world: PowerWorld, lie: FalseLoad, at: number, lossMi
       const after = state.closed.slice();
       after[k] = 0;
       if (islandsOf(g, after).some((r) => r !== 0)) continue;
-      const lost = cascade(g, after, state.loads, state.units).lostShare;
+      const lost = Math.min(...states.map((s) => cascade(g, after, s.loads, s.units).lostShare));
       if (lost < lossMin) continue;
       const s = new Sensitivities(g, after);
       if (s.worst(s.flows(told.units.map((w, i) => w - told.loads[i]!))).loading > 0.97) continue;

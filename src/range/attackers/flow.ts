@@ -1,8 +1,8 @@
 // Meters and cameras sold as proxies, and the step from an office host into control and twin.
 import { ipv4 } from '../encode/ethernet.ts';
 import { applicationData, clientHello, serverFlight } from '../encode/tls.ts';
+import { type Names, registered } from '../worlds/names.ts';
 import { publicAddress } from '../worlds/net.ts';
-import { registered, type Names } from '../worlds/names.ts';
 import { opaque } from '../worlds/traffic.ts';
 import type { AttackPlace } from './dns.ts';
 
@@ -12,7 +12,13 @@ const minute = 60e6;
  * Each device holds a control channel; for every customer request it opens a gateway session whose octets leave again,
  * within tens of milliseconds and in the same sizes, towards a shop, a login page or a mail server.
  */
-export function sellProxies(place: AttackPlace, names: Names, from: number, until: number, devices: readonly { id: string; ip: number }[]): void {
+export function sellProxies(
+  place: AttackPlace,
+  names: Names,
+  from: number,
+  until: number,
+  devices: readonly { id: string; ip: number }[],
+): void {
   const { random, net, truth, campaign } = place;
   const zone = registered(random);
   const control = publicAddress(`cp.${zone}`);
@@ -49,7 +55,8 @@ function relay(place: AttackPlace, names: Names, zone: string, at: number, devic
   let o = outbound.open(resolved);
   for (let turn = 0; turn < random.integer(2, 3); turn++) {
     const up = turn === 0 ? clientHello(random, name) : applicationData(random, random.integer(300, 900));
-    const down = turn === 0 ? serverFlight(random, random.integer(900, 1500)) : applicationData(random, random.integer(500, 1500));
+    const down =
+      turn === 0 ? serverFlight(random, random.integer(900, 1500)) : applicationData(random, random.integer(500, 1500));
     // The same octets, with a few of framing, on both sides; server to device to customer within milliseconds.
     inbound.send(o - 9000, false, applicationData(random, up.length + 22));
     o = outbound.send(o, true, up, false);
@@ -66,7 +73,10 @@ export function stepAcross(place: AttackPlace, from: number, until: number, offi
   const { random, net, plan, truth, campaign } = place;
   const { engineering, modelStore, twin } = plan.at;
   const assets = [office.id, 'engineering-01', 'modelstore-01', 'twin-01'];
-  const mark = truth.begin({ at: from, until, plane: 'flow', what: 'lateral-movement', assets, campaign }, 'network.pcap');
+  const mark = truth.begin(
+    { at: from, until, plane: 'flow', what: 'lateral-movement', assets, campaign },
+    'network.pcap',
+  );
   const hop = (at: number, client: number, server: number, port: number, bytes: number): number => {
     const connection = net.connect(client, server, port);
     let t = connection.open(at, mark);

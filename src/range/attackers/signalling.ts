@@ -30,7 +30,14 @@ export function signallingTargets(plan: Plan): Target[] {
   return [...rtus, ...meters];
 }
 
-export function attackSignalling(random: Random, links: SignallingLinks, plan: Plan, from: number, truth: TruthLog, campaign: string): void {
+export function attackSignalling(
+  random: Random,
+  links: SignallingLinks,
+  plan: Plan,
+  from: number,
+  truth: TruthLog,
+  campaign: string,
+): void {
   const targets = signallingTargets(plan);
   const rtuCount = plan.rtus.filter((r) => r.cellular).length;
   const watched = targets.slice(0, rtuCount + 40);
@@ -51,7 +58,14 @@ export function attackSignalling(random: Random, links: SignallingLinks, plan: P
   }
 }
 
-function act(what: string, at: number, target: Target, links: SignallingLinks, random: Random, mark: (frame: number) => void): void {
+function act(
+  what: string,
+  at: number,
+  target: Target,
+  links: SignallingLinks,
+  random: Random,
+  mark: (frame: number) => void,
+): void {
   const { imsi, msisdn } = target;
   if (what === 'signalling-identity') {
     const bySms = random.chance(0.7);
@@ -92,17 +106,37 @@ function act(what: string, at: number, target: Target, links: SignallingLinks, r
     if (target.lte) {
       const keys = links.secrets();
       const plmn = partnerNetworks[1].plmn;
-      links.s6a(at, imsi, foreign, hss, (x) => dia.authenticationRequest(x, plmn), (x) => dia.authenticationAnswer(x, keys), mark);
+      links.s6a(
+        at,
+        imsi,
+        foreign,
+        hss,
+        (x) => dia.authenticationRequest(x, plmn),
+        (x) => dia.authenticationAnswer(x, keys),
+        mark,
+      );
       return;
     }
     const answer = map.authenticationResult(links.secrets());
     const calling = { digits: rentedGt, ssn: Ssn.vlr };
-    links.map(at, { operation: 'sendAuthenticationInfo', calling, called: hlr, argument: map.authenticationArgument(imsi), answer }, mark);
+    links.map(
+      at,
+      { operation: 'sendAuthenticationInfo', calling, called: hlr, argument: map.authenticationArgument(imsi), answer },
+      mark,
+    );
   } else if (what === 'signalling-false-location') {
     if (target.lte) {
       // The visited network named is not the realm that asks.
       const plmn = partnerNetworks[2].plmn;
-      links.s6a(at, imsi, foreign, hss, (x) => dia.locationRequest(x, plmn), (x) => dia.locationAnswer(x, msisdn, rogueApn), mark);
+      links.s6a(
+        at,
+        imsi,
+        foreign,
+        hss,
+        (x) => dia.locationRequest(x, plmn),
+        (x) => dia.locationAnswer(x, msisdn, rogueApn),
+        mark,
+      );
       return;
     }
     links.map(
@@ -118,7 +152,15 @@ function act(what: string, at: number, target: Target, links: SignallingLinks, r
     );
   } else if (target.lte) {
     const claimed = { host: `hss77.${foreign.realm}`, realm: foreign.realm };
-    links.s6a(at, imsi, claimed, mme, (x) => dia.profileRequest(x, msisdn, rogueApn), (x) => dia.profileAnswer(x), mark);
+    links.s6a(
+      at,
+      imsi,
+      claimed,
+      mme,
+      (x) => dia.profileRequest(x, msisdn, rogueApn),
+      (x) => dia.profileAnswer(x),
+      mark,
+    );
   } else {
     links.map(
       at,

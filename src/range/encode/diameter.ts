@@ -4,7 +4,7 @@ import { plmnOctets, tbcd } from './map.ts';
 export const diameterProtocol = 46;
 const s6a = 16777251;
 const vendor = 10415;
-export const DiameterCommand = { updateLocation: 316, authenticationInformation: 318, insertSubscriberData: 319 } as const;
+const Command = { updateLocation: 316, authenticationInformation: 318, insertSubscriberData: 319 } as const;
 
 type Value = string | number | Uint8Array;
 
@@ -74,12 +74,23 @@ function requestHead(t: DiameterTransaction): Uint8Array[] {
   ];
 }
 function answerHead(t: DiameterTransaction, resultCode: number): Uint8Array[] {
-  return [avp(263, t.session), application(), avp(268, resultCode), avp(277, 1), avp(264, t.to.host), avp(296, t.to.realm)];
+  return [
+    avp(263, t.session),
+    application(),
+    avp(268, resultCode),
+    avp(277, 1),
+    avp(264, t.to.host),
+    avp(296, t.to.realm),
+  ];
 }
 
 export function authenticationRequest(t: DiameterTransaction, visitedPlmn: string): Uint8Array {
   const asked = own(1408, group(own(1410, 1), own(1412, 1)));
-  return message(318, true, t.hopByHop, [...requestHead(t), asked, own(1407, Uint8Array.from(plmnOctets(visitedPlmn)))]);
+  return message(Command.authenticationInformation, true, t.hopByHop, [
+    ...requestHead(t),
+    asked,
+    own(1407, Uint8Array.from(plmnOctets(visitedPlmn))),
+  ]);
 }
 /** One E-UTRAN vector out of 72 random octets: RAND 16, XRES 8, AUTN 16, KASME 32. */
 export function authenticationAnswer(t: DiameterTransaction, random: Uint8Array): Uint8Array {
@@ -89,10 +100,13 @@ export function authenticationAnswer(t: DiameterTransaction, random: Uint8Array)
     own(1449, random.subarray(24, 40)),
     own(1450, random.subarray(40, 72)),
   );
-  return message(318, false, t.hopByHop, [...answerHead(t, 2001), own(1413, own(1414, vectorParts))]);
+  return message(Command.authenticationInformation, false, t.hopByHop, [
+    ...answerHead(t, 2001),
+    own(1413, own(1414, vectorParts)),
+  ]);
 }
 export function locationRequest(t: DiameterTransaction, visitedPlmn: string): Uint8Array {
-  return message(316, true, t.hopByHop, [
+  return message(Command.updateLocation, true, t.hopByHop, [
     ...requestHead(t),
     own(1032, 1004),
     own(1405, 0x22),
@@ -100,17 +114,21 @@ export function locationRequest(t: DiameterTransaction, visitedPlmn: string): Ui
   ]);
 }
 export function locationAnswer(t: DiameterTransaction, msisdn: string, apn: string): Uint8Array {
-  return message(316, false, t.hopByHop, [...answerHead(t, 2001), own(1406, 1), subscription(msisdn, apn)]);
+  return message(Command.updateLocation, false, t.hopByHop, [
+    ...answerHead(t, 2001),
+    own(1406, 1),
+    subscription(msisdn, apn),
+  ]);
 }
 export function profileRequest(t: DiameterTransaction, msisdn: string, apn: string): Uint8Array {
-  return message(319, true, t.hopByHop, [...requestHead(t), subscription(msisdn, apn)]);
+  return message(Command.insertSubscriberData, true, t.hopByHop, [...requestHead(t), subscription(msisdn, apn)]);
 }
 export function profileAnswer(t: DiameterTransaction): Uint8Array {
-  return message(319, false, t.hopByHop, answerHead(t, 2001));
+  return message(Command.insertSubscriberData, false, t.hopByHop, answerHead(t, 2001));
 }
 
 function subscription(msisdn: string, apn: string): Uint8Array {
-  const configuration = own(1430, group(avp(1423, 1, vendor), own(1456, 0), avp(493, apn)));
+  const configuration = own(1430, group(own(1423, 1), own(1456, 0), avp(493, apn)));
   const profile = own(1429, group(own(1423, 1), own(1428, 0), configuration));
   return own(1400, group(own(701, Uint8Array.from(tbcd(msisdn))), own(1424, 0), profile));
 }

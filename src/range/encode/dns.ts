@@ -32,7 +32,13 @@ export function dnsQuery(id: number, name: string, type: number): Uint8Array {
   return Uint8Array.from(out);
 }
 
-export function dnsAnswer(id: number, name: string, type: number, rcode: number, records: readonly DnsRecord[]): Uint8Array {
+export function dnsAnswer(
+  id: number,
+  name: string,
+  type: number,
+  rcode: number,
+  records: readonly DnsRecord[],
+): Uint8Array {
   const out: number[] = [];
   u16(out, id);
   out.push(0x81, 0x80 | rcode, 0, 1, 0, records.length, 0, 0, 0, 0);

@@ -1,7 +1,13 @@
 // IEC 60870-5-104: I-frames with short floats (type 13), interrogation (100) and supervisory frames.
 
 /** One I-frame of measured values: type 13 M_ME_NC_1, cause `cause`, sequence numbers mod 2^15. */
-export function measuredFloats(send: number, receive: number, cause: number, common: number, values: readonly number[]): Uint8Array {
+export function measuredFloats(
+  send: number,
+  receive: number,
+  cause: number,
+  common: number,
+  values: readonly number[],
+): Uint8Array {
   const asdu = 6 + values.length * 8;
   const b = new Uint8Array(6 + asdu);
   const view = new DataView(b.buffer);
@@ -22,13 +28,6 @@ export function interrogation(send: number, receive: number, common: number): Ui
   const b = new Uint8Array(16);
   control(b, send, receive, 14);
   b.set([100, 1, 6, 0, common & 255, common >>> 8, 0, 0, 0, 20], 6);
-  return b;
-}
-/** C_DC_NA_1: double command, 1 off, 2 on. */
-export function doubleCommand(send: number, receive: number, common: number, object: number, state: 1 | 2): Uint8Array {
-  const b = new Uint8Array(16);
-  control(b, send, receive, 14);
-  b.set([46, 1, 6, 0, common & 255, common >>> 8, object & 255, object >>> 8, 0, state], 6);
   return b;
 }
 export const startData = Uint8Array.from([0x68, 4, 0x07, 0, 0, 0]);

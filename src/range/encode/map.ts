@@ -47,7 +47,13 @@ export function subscriberInfoArgument(imsi: string): number[] {
   return ber(0x30, ber(0x80, tbcd(imsi)), ber(0xa2, [0x80, 0]));
 }
 /** Location with age (minutes), VLR and cell global identity; subscriber idle. Also the answer to an interrogation. */
-export function subscriberInfoResult(ageMinutes: number, vlr: string, plmn: string, lac: number, cell: number): number[] {
+export function subscriberInfoResult(
+  ageMinutes: number,
+  vlr: string,
+  plmn: string,
+  lac: number,
+  cell: number,
+): number[] {
   const cgi = [...plmnOctets(plmn), lac >>> 8, lac & 255, cell >>> 8, cell & 255];
   const location = ber(0xa0, [2, 1, ageMinutes & 127], ber(0x81, isdn(vlr)), ber(0xa3, ber(0x80, cgi)));
   return ber(0x30, ber(0x30, location, ber(0xa1, [0x80, 0])));

@@ -69,7 +69,13 @@ export class SctpAssociation {
     if (type === 2) chunk.set([0, 7, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8], 20);
     return chunk;
   }
-  #packet(at: number, side: 0 | 1, chunks: readonly Uint8Array[], first = false, onFrame?: (frame: number) => void): void {
+  #packet(
+    at: number,
+    side: 0 | 1,
+    chunks: readonly Uint8Array[],
+    first = false,
+    onFrame?: (frame: number) => void,
+  ): void {
     const bytes = 12 + chunks.reduce((total, c) => total + c.length, 0);
     const from = this.#ends[side];
     const to = this.#ends[side === 0 ? 1 : 0];

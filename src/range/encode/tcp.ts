@@ -39,7 +39,13 @@ export class TcpConnection {
     return at + this.roundTrip + 120;
   }
   /** Data one way in as many segments as needed, one pure ACK back; returns the time after it. */
-  send(at: number, fromClient: boolean, data: Uint8Array, acknowledge = true, onFrame?: (frame: number) => void): number {
+  send(
+    at: number,
+    fromClient: boolean,
+    data: Uint8Array,
+    acknowledge = true,
+    onFrame?: (frame: number) => void,
+  ): number {
     let t = at;
     for (let o = 0; o < data.length; o += segmentBytesMax) {
       const end = Math.min(o + segmentBytesMax, data.length);
@@ -76,9 +82,7 @@ export class TcpConnection {
     const syn = (flags & 2) !== 0;
     const header = syn ? 24 : 20;
     const bytes = header + end - start;
-    const b = fromClient
-      ? ipFrame(this.client, this.server, 6, bytes)
-      : ipFrame(this.server, this.client, 6, bytes);
+    const b = fromClient ? ipFrame(this.client, this.server, 6, bytes) : ipFrame(this.server, this.client, 6, bytes);
     const view = new DataView(b.buffer);
     view.setUint16(34, fromClient ? this.clientPort : this.serverPort);
     view.setUint16(36, fromClient ? this.serverPort : this.clientPort);

@@ -70,7 +70,11 @@ export class AcNetwork {
     };
   }
   /** Solves for the given net injections; `start` gives fixed voltages, held magnitudes and the first guess. */
-  solve(injectedWatts: Float64Array, injectedVars: Float64Array, start: { magnitude: Float64Array; angle: Float64Array }): AcState {
+  solve(
+    injectedWatts: Float64Array,
+    injectedVars: Float64Array,
+    start: { magnitude: Float64Array; angle: Float64Array },
+  ): AcState {
     const v = start.magnitude.slice();
     const a = start.angle.slice();
     let mismatch = Number.POSITIVE_INFINITY;
@@ -124,7 +128,14 @@ export class AcNetwork {
     return out;
   }
   /** One half step; returns the largest mismatch before it, per unit. */
-  #step(have: Float64Array, want: Float64Array, v: Float64Array, buses: number[], inverse: Float64Array, into: Float64Array): number {
+  #step(
+    have: Float64Array,
+    want: Float64Array,
+    v: Float64Array,
+    buses: number[],
+    inverse: Float64Array,
+    into: Float64Array,
+  ): number {
     const size = buses.length;
     const rhs = new Float64Array(size);
     let largest = 0;

@@ -1,8 +1,8 @@
 // city.yaml of the simulated city, as text.
 import { ipText } from '../encode/ethernet.ts';
-import { feedsOf } from './readings.ts';
 import type { Grid } from './grid.ts';
 import { meterApn, type Plan } from './plan.ts';
+import { feedsOf } from './readings.ts';
 import { homeNumbers, partnerNetworks } from './signalling.ts';
 
 const head = `city: Riverton
@@ -50,11 +50,21 @@ const flow = (value: unknown): string => JSON.stringify(value);
 export function cityText(plan: Plan, grid: Grid): string {
   const lines = [head.trimEnd(), 'signalling:'];
   lines.push(`  plmn: ${flow([homeNumbers.plmn])}`, `  gtPrefixes: ${flow([homeNumbers.gtPrefix])}`);
-  lines.push(`  realms: ${flow([homeNumbers.realm])}`, '  gtpNodes: ["192.0.2.2/32"]', `  apns: ${flow([meterApn])}`, '  partners:');
+  lines.push(
+    `  realms: ${flow([homeNumbers.realm])}`,
+    '  gtpNodes: ["192.0.2.2/32"]',
+    `  apns: ${flow([meterApn])}`,
+    '  partners:',
+  );
   for (const p of partnerNetworks) {
     lines.push(`    - ${flow({ plmn: [p.plmn], gtPrefixes: [p.gtPrefix], realms: [p.realm], gtpNodes: [p.gtpNode] })}`);
   }
-  lines.push('twins:', '  power: {model: grid.m, readings: power/+/+, commands: "cmd/power/#"}', 'gateway: {}', 'response: {mode: propose, ttl: 4h}');
+  lines.push(
+    'twins:',
+    '  power: {model: grid.m, readings: power/+/+, commands: "cmd/power/#"}',
+    'gateway: {}',
+    'response: {mode: propose, ttl: 4h}',
+  );
   lines.push('assets:');
   const asset = (fields: Record<string, unknown>): void => {
     lines.push(`  - ${flow(Object.fromEntries(Object.entries(fields).filter(([, v]) => v !== '')))}`);
@@ -65,11 +75,29 @@ export function cityText(plan: Plan, grid: Grid): string {
   for (const r of plan.rtus) {
     const zone = r.cellular ? 'field' : 'control';
     const apn = r.cellular ? meterApn : '';
-    asset({ id: r.id, role: 'rtu', zone, ip: ipText(r.ip), imsi: r.imsi, msisdn: r.msisdn, apn, feeds: feedsOf(grid, r.bus) });
+    asset({
+      id: r.id,
+      role: 'rtu',
+      zone,
+      ip: ipText(r.ip),
+      imsi: r.imsi,
+      msisdn: r.msisdn,
+      apn,
+      feeds: feedsOf(grid, r.bus),
+    });
   }
   for (const m of plan.meters) {
     const feeds = [`power/load/${m.bus}/p`, `power/load/${m.bus}/q`];
-    asset({ id: m.id, role: 'smart-meter', zone: 'field', ip: ipText(m.ip), imsi: m.imsi, msisdn: m.msisdn, apn: meterApn, feeds });
+    asset({
+      id: m.id,
+      role: 'smart-meter',
+      zone: 'field',
+      ip: ipText(m.ip),
+      imsi: m.imsi,
+      msisdn: m.msisdn,
+      apn: meterApn,
+      feeds,
+    });
   }
   return `${lines.join('\n')}\n`;
 }

@@ -68,7 +68,13 @@ export class Commands {
     if (due !== undefined) {
       this.#reopened.splice(this.#reopened.indexOf(due), 1);
       this.issue(
-        { at, requester: this.#operator(), target: `power/branch/${due.row}`, action: 'close', reason: 'work on the line has ended' },
+        {
+          at,
+          requester: this.#operator(),
+          target: `power/branch/${due.row}`,
+          action: 'close',
+          reason: 'work on the line has ended',
+        },
         state,
       );
       this.#world.closed[due.row - 1] = 1;
@@ -99,7 +105,13 @@ export class Commands {
       if (s.worst(s.flows(state.units.map((w, i) => w - state.loads[i]!))).loading > loadingMax) continue;
       if (cascade(g, after, state.loads, state.units).lostShare > lossMax) continue;
       this.issue(
-        { at: state.at, requester: this.#operator(), target: `power/branch/${row}`, action: 'open', reason: 'planned work on the line' },
+        {
+          at: state.at,
+          requester: this.#operator(),
+          target: `power/branch/${row}`,
+          action: 'open',
+          reason: 'planned work on the line',
+        },
         state,
       );
       this.#world.closed[k] = 0;
@@ -113,10 +125,19 @@ export class Commands {
     const buses = g.busId.filter((id, i) => !districtBuses.includes(id) && state.units[i]! > 60e6 && id !== 69);
     const bus = this.#random.pick(buses);
     const i = g.indexOf.get(bus)!;
-    const change = Math.round((this.#random.chance(0.5) ? 1 : -1) * state.units[i]! * (0.01 + 0.02 * this.#random.uniform()));
+    const change = Math.round(
+      (this.#random.chance(0.5) ? 1 : -1) * state.units[i]! * (0.01 + 0.02 * this.#random.uniform()),
+    );
     const value = Math.round(Math.min(state.units[i]! + change, g.unitWattsMax[i]!));
     this.issue(
-      { at: state.at, requester: this.#random.pick(['scheduler', this.#operator()]), target: `power/gen/${bus}`, action: 'set', value, reason: 'schedule' },
+      {
+        at: state.at,
+        requester: this.#random.pick(['scheduler', this.#operator()]),
+        target: `power/gen/${bus}`,
+        action: 'set',
+        value,
+        reason: 'schedule',
+      },
       state,
     );
     this.#world.changeUnit(i, state.at, state.at + 7200e6, value - state.units[i]!);
@@ -128,7 +149,14 @@ export class Commands {
     const i = g.indexOf.get(bus)!;
     const value = Math.round(Math.min(4e6, state.loads[i]! * 0.05));
     this.issue(
-      { at: state.at, requester: this.#operator(), target: `power/load/${bus}`, action: 'shed', value, reason: 'agreed demand response' },
+      {
+        at: state.at,
+        requester: this.#operator(),
+        target: `power/load/${bus}`,
+        action: 'shed',
+        value,
+        reason: 'agreed demand response',
+      },
       state,
     );
     this.#world.changeLoad(i, state.at, state.at + 1800e6, -value);

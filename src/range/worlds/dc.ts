@@ -22,7 +22,12 @@ export function islandsOf(grid: Grid, closed: Uint8Array): Int32Array {
 }
 
 /** Branch flows in W leaving `from`; each island's first bus is its reference. */
-export function dcFlows(grid: Grid, closed: Uint8Array, injectedWatts: Float64Array, islands: Int32Array): Float64Array {
+export function dcFlows(
+  grid: Grid,
+  closed: Uint8Array,
+  injectedWatts: Float64Array,
+  islands: Int32Array,
+): Float64Array {
   const n = grid.busCount;
   const a = new Float64Array(n * n);
   const x = new Float64Array(n);
@@ -59,9 +64,7 @@ export function dcFlows(grid: Grid, closed: Uint8Array, injectedWatts: Float64Ar
     x[i] = s / a[i * n + i]!;
   }
   return Float64Array.from({ length: grid.branchCount }, (_, k) =>
-    closed[k] === 0
-      ? 0
-      : ((x[grid.from[k]!]! - x[grid.to[k]!]!) / (grid.reactance[k]! * grid.tap[k]!)) * baseWatts,
+    closed[k] === 0 ? 0 : ((x[grid.from[k]!]! - x[grid.to[k]!]!) / (grid.reactance[k]! * grid.tap[k]!)) * baseWatts,
   );
 }
 
@@ -86,7 +89,12 @@ export function cascade(grid: Grid, closedAtStart: Uint8Array, loads: Float64Arr
   for (let stages = 1; ; stages++) {
     const islands = islandsOf(grid, closed);
     balance(n, islands, load, unit, capacity);
-    const flows = dcFlows(grid, closed, unit.map((w, i) => w - load[i]!), islands);
+    const flows = dcFlows(
+      grid,
+      closed,
+      unit.map((w, i) => w - load[i]!),
+      islands,
+    );
     let trips = 0;
     for (let k = 0; k < grid.branchCount; k++) {
       if (closed[k] === 0 || Math.abs(flows[k]!) <= grid.ratingWatts[k]! * (1 + 1e-9)) continue;

@@ -24,8 +24,7 @@ export function secureDispatch(grid: Grid): Float64Array {
     let lowerEffect = 0;
     for (let i = 0; i < n; i++) {
       if (grid.unitWattsMax[i]! <= 0) continue;
-      const effect =
-        w.sign * (s.ptdf[w.branch * n + i]! + (w.outage < 0 ? 0 : outage * s.ptdf[w.outage * n + i]!));
+      const effect = w.sign * (s.ptdf[w.branch * n + i]! + (w.outage < 0 ? 0 : outage * s.ptdf[w.outage * n + i]!));
       if (unit[i]! > 5e6 && (lower < 0 || effect > lowerEffect)) {
         lower = i;
         lowerEffect = effect;

@@ -1,7 +1,10 @@
 // Public names of the simulated internet, made from syllables by the seed. Registered names have two labels.
 import type { Random } from '#lib/random';
 
-const syllables = 'ba be bo da di do fa fi go ka ki la le li lo ma me mi mo na ne no pa pi ra re ri ro sa se si so ta te to va ve vi'.split(' ');
+const syllables =
+  'ba be bo da di do fa fi go ka ki la le li lo ma me mi mo na ne no pa pi ra re ri ro sa se si so ta te to va ve vi'.split(
+    ' ',
+  );
 const ends = ['example', 'test'];
 
 export function word(random: Random, parts: number): string {

@@ -47,7 +47,10 @@ export class Net {
       const from = this.port(this.resolver);
       this.emit(t, udpFrame(this.resolver, from, authority, 53, dnsQuery(upstream, ask.name, ask.type)));
       t += random.integer(8_000, 45_000);
-      this.emit(t, udpFrame(authority, 53, this.resolver, from, dnsAnswer(upstream, ask.name, ask.type, rcode, ask.records)));
+      this.emit(
+        t,
+        udpFrame(authority, 53, this.resolver, from, dnsAnswer(upstream, ask.name, ask.type, rcode, ask.records)),
+      );
       t += random.integer(100, 400);
       if (this.#cache.size >= cacheMax) this.#cache.delete(this.#cache.keys().next().value as string);
       const ttl = ask.records[0]?.ttl ?? 60;
@@ -79,7 +82,8 @@ export class Net {
     t = connection.send(t + 300, true, applicationData(random, 74), false);
     for (const [up, down] of exchanges) {
       if (up > 0) t = connection.send(t + random.integer(300, 4000), true, applicationData(random, up), down === 0);
-      if (down > 0) t = connection.send(t + connection.roundTrip + random.integer(200, 6000), false, applicationData(random, down));
+      if (down > 0)
+        t = connection.send(t + connection.roundTrip + random.integer(200, 6000), false, applicationData(random, down));
     }
     return connection.close(t + random.integer(500, 30_000));
   }

@@ -1,7 +1,7 @@
 // Who lives in the city: addresses, subscriber numbers, roles; and city.yaml made from it.
 import type { Random } from '#lib/random';
-import { shareSigma } from '../profile.ts';
 import { ipv4 } from '../encode/ethernet.ts';
+import { shareSigma } from '../profile.ts';
 import { districtBuses, insideBuses } from './district.ts';
 import type { Grid } from './grid.ts';
 
@@ -102,7 +102,8 @@ function makeMeters(random: Random, grid: Grid, count: number): Meter[] {
   const total = weights.reduce((s, w) => s + w, 0);
   // Every load bus has a meter at least; the rest go round by weight (largest remainder, in bus order).
   const counts = weights.map((w) => Math.max(1, Math.floor((w / total) * count)));
-  for (let left = count - counts.reduce((s, c) => s + c, 0), i = 0; left > 0; left--, i = (i + 1) % counts.length) counts[i]! += 1;
+  for (let left = count - counts.reduce((s, c) => s + c, 0), i = 0; left > 0; left--, i = (i + 1) % counts.length)
+    counts[i]! += 1;
   const meters: Meter[] = [];
   buses.forEach((bus, b) => {
     const raw = Array.from({ length: counts[b]! }, () => Math.exp(random.normal(shareSigma)));

@@ -5,7 +5,7 @@ import type { FalseLoad } from '../attackers/false-load.ts';
 import { meterNoise } from '../profile.ts';
 import type { NdjsonWriter } from '../writer.ts';
 import { isoTime } from '../writer.ts';
-import { AcNetwork, type AcFlows } from './ac.ts';
+import { type AcFlows, AcNetwork } from './ac.ts';
 import { districtBuses } from './district.ts';
 import type { Grid } from './grid.ts';
 import type { Meter, Plan } from './plan.ts';
@@ -28,8 +28,10 @@ export function feedsOf(grid: Grid, bus: number): string[] {
   if (grid.unitWattsMax[i]! > 0) out.push(`power/gen/${bus}/p`);
   if (grid.hasUnit[i] === 1) out.push(`power/gen/${bus}/q`);
   for (let k = 0; k < grid.branchCount; k++) {
-    if (grid.from[k] === i) out.push(`power/branch/${k + 1}/from/p`, `power/branch/${k + 1}/from/q`, `power/branch/${k + 1}/status`);
-    else if (grid.to[k] === i && toSideMetered(grid, k)) out.push(`power/branch/${k + 1}/to/p`, `power/branch/${k + 1}/to/q`);
+    if (grid.from[k] === i)
+      out.push(`power/branch/${k + 1}/from/p`, `power/branch/${k + 1}/from/q`, `power/branch/${k + 1}/status`);
+    else if (grid.to[k] === i && toSideMetered(grid, k))
+      out.push(`power/branch/${k + 1}/to/p`, `power/branch/${k + 1}/to/q`);
   }
   return out;
 }
@@ -110,15 +112,33 @@ export class Readings {
           this.#line(at, time, rtu.id, f.quantity, String(state.closed[f.index]), 0, sequence, false);
           continue;
         }
-        const value = valueOf(f, i, state, flows);
+        const value = valueIn(f, i, state, flows);
         if (f.sort === 'v') {
           const base = this.#world.grid.baseKv[i]! * 1000;
           const sigma = meterNoise.voltagePu * base;
-          this.#line(at, time, rtu.id, f.quantity, (value * base + this.#rtuNoise.normal(sigma)).toFixed(0), sigma, sequence, lies);
+          this.#line(
+            at,
+            time,
+            rtu.id,
+            f.quantity,
+            (value * base + this.#rtuNoise.normal(sigma)).toFixed(0),
+            sigma,
+            sequence,
+            lies,
+          );
           continue;
         }
         const sigma = Math.round(meterNoise.rtuFloorWatts + meterNoise.rtuShare * Math.abs(value));
-        this.#line(at, time, rtu.id, f.quantity, (value + this.#rtuNoise.normal(sigma)).toFixed(0), sigma, sequence, lies);
+        this.#line(
+          at,
+          time,
+          rtu.id,
+          f.quantity,
+          (value + this.#rtuNoise.normal(sigma)).toFixed(0),
+          sigma,
+          sequence,
+          lies,
+        );
       }
     });
   }
@@ -136,7 +156,16 @@ export class Readings {
     this.#line(at, time, meter.id, `power/load/${meter.bus}/p`, watts.toFixed(0), 0, sequence, lies);
     this.#line(at, time, meter.id, `power/load/${meter.bus}/q`, (watts * factor).toFixed(0), 0, sequence, lies);
   }
-  #line(at: number, time: string, asset: string, quantity: string, value: string, sigma: number, sequence: number, lies: boolean): void {
+  #line(
+    at: number,
+    time: string,
+    asset: string,
+    quantity: string,
+    value: string,
+    sigma: number,
+    sequence: number,
+    lies: boolean,
+  ): void {
     const deviation = sigma > 0 ? `,"sigma":${sigma}` : '';
     this.#out.add(
       at,
@@ -149,14 +178,15 @@ export class Readings {
 function feed(grid: Grid, quantity: string): Feed {
   const part = quantity.split('/');
   if (part[1] === 'bus') return { quantity, sort: 'v', index: grid.indexOf.get(Number(part[2]))! };
-  if (part[1] === 'gen') return { quantity, sort: part[3] === 'p' ? 'genP' : 'genQ', index: grid.indexOf.get(Number(part[2]))! };
+  if (part[1] === 'gen')
+    return { quantity, sort: part[3] === 'p' ? 'genP' : 'genQ', index: grid.indexOf.get(Number(part[2]))! };
   const index = Number(part[2]) - 1;
   if (part[3] === 'status') return { quantity, sort: 'status', index };
   const side = part[3] === 'from' ? 'from' : 'to';
   return { quantity, sort: part[4] === 'p' ? `${side}P` : `${side}Q`, index };
 }
 
-function valueOf(f: Feed, bus: number, state: TrueState, flows: AcFlows): number {
+function valueIn(f: Feed, bus: number, state: TrueState, flows: AcFlows): number {
   if (f.sort === 'v') return state.ac.magnitude[f.index]!;
   if (f.sort === 'genP') return state.units[bus]!;
   if (f.sort === 'genQ') return flows.busVars[bus]! + state.loadVars[bus]!;

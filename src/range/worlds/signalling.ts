@@ -3,9 +3,9 @@
 import type { Random } from '#lib/random';
 import * as dia from '../encode/diameter.ts';
 import { ipv4 } from '../encode/ethernet.ts';
-import * as map from '../encode/map.ts';
 import { m3uaData, m3uaProtocol } from '../encode/m3ua.ts';
-import { Ssn, type SccpAddress, unitdata } from '../encode/sccp.ts';
+import * as map from '../encode/map.ts';
+import { type SccpAddress, Ssn, unitdata } from '../encode/sccp.ts';
 import { SctpAssociation } from '../encode/sctp.ts';
 import { begin, end, invoke, result, returnError } from '../encode/tcap.ts';
 import type { Emit } from '../encode/tcp.ts';
@@ -48,8 +48,16 @@ export class SignallingLinks {
 
   constructor(random: Random, emit: Emit, startAt: number) {
     this.#random = random;
-    this.#ss7 = new SctpAssociation(emit, { ip: ipv4('192.0.2.10'), port: 2905 }, { ip: ipv4('192.0.2.2'), port: 2905 });
-    this.#s6a = new SctpAssociation(emit, { ip: ipv4('192.0.2.11'), port: 3868 }, { ip: ipv4('192.0.2.3'), port: 3868 });
+    this.#ss7 = new SctpAssociation(
+      emit,
+      { ip: ipv4('192.0.2.10'), port: 2905 },
+      { ip: ipv4('192.0.2.2'), port: 2905 },
+    );
+    this.#s6a = new SctpAssociation(
+      emit,
+      { ip: ipv4('192.0.2.11'), port: 3868 },
+      { ip: ipv4('192.0.2.3'), port: 3868 },
+    );
     this.#ss7.open(startAt);
     this.#s6a.open(startAt + 50_000);
   }
@@ -126,8 +134,22 @@ export class Signalling {
     const { imsi, msisdn } = device;
     if (device.lte !== false) {
       const keys = this.links.secrets();
-      const t = this.links.s6a(at, imsi, mme, hss, (x) => dia.authenticationRequest(x, homeNumbers.plmn), (x) => dia.authenticationAnswer(x, keys));
-      this.links.s6a(t, imsi, mme, hss, (x) => dia.locationRequest(x, homeNumbers.plmn), (x) => dia.locationAnswer(x, msisdn, meterApn));
+      const t = this.links.s6a(
+        at,
+        imsi,
+        mme,
+        hss,
+        (x) => dia.authenticationRequest(x, homeNumbers.plmn),
+        (x) => dia.authenticationAnswer(x, keys),
+      );
+      this.links.s6a(
+        t,
+        imsi,
+        mme,
+        hss,
+        (x) => dia.locationRequest(x, homeNumbers.plmn),
+        (x) => dia.locationAnswer(x, msisdn, meterApn),
+      );
       return;
     }
     this.#locate(at, imsi, homeVlr, hlr, homeNumbers.hlr);
@@ -158,11 +180,16 @@ export class Signalling {
   }
   /** A traveller: one of our people attaches at a partner. People's numbers begin 001010001. */
   #outbound(at: number): void {
-    const partner = this.#random.pick(partnerNetworks);
     const traveller = String(this.#random.integer(0, 400)).padStart(6, '0');
     // Each traveller stays with one partner, so that no one flies in minutes.
-    const visited = partnerNetworks[Number(traveller) % partnerNetworks.length] ?? partner;
-    this.#locate(at, `001010001${traveller}`, { digits: `${visited.gtPrefix}000011`, ssn: Ssn.vlr }, hlr, homeNumbers.hlr);
+    const visited = partnerNetworks[Number(traveller) % partnerNetworks.length]!;
+    this.#locate(
+      at,
+      `001010001${traveller}`,
+      { digits: `${visited.gtPrefix}000011`, ssn: Ssn.vlr },
+      hlr,
+      homeNumbers.hlr,
+    );
   }
   #shortMessage(at: number): void {
     const partner = this.#random.pick(partnerNetworks);

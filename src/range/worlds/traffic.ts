@@ -29,7 +29,10 @@ export class Traffic {
     this.#plan = plan;
     this.#names = names;
     this.#hosts = new Map(
-      [...plan.offices, ...plan.cameras, ...plan.meters, ...plan.servers, ...plan.rtus].map((h) => [h.id, random.split(h.id)]),
+      [...plan.offices, ...plan.cameras, ...plan.meters, ...plan.servers, ...plan.rtus].map((h) => [
+        h.id,
+        random.split(h.id),
+      ]),
     );
     // Decoys: one office host's antivirus asks far more than the others'; a maintenance window precedes the attack.
     this.#noisyHost = random.split('noisy antivirus').pick(plan.offices);
@@ -71,7 +74,11 @@ export class Traffic {
   }
   /** Look-up of a name of the city itself. */
   #own(at: number, client: number, name: string, address: number): number {
-    return this.#net.lookup(at, client, { name, type: DnsType.A, records: [{ type: DnsType.A, ttl: 3600, data: ipText(address) }] });
+    return this.#net.lookup(at, client, {
+      name,
+      type: DnsType.A,
+      records: [{ type: DnsType.A, ttl: 3600, data: ipText(address) }],
+    });
   }
   /** Firmware check at the vendor: the one public name that field devices ask in quiet days. */
   #firmware(at: number, client: number, random: Random): void {
@@ -85,7 +92,9 @@ export class Traffic {
       // An event clip about each two hours, sent to the recorder.
       if (random.chance((until - from) / (120 * minute))) {
         const t = from + random.integer(0, until - from - 1);
-        this.#net.tls(t, camera.ip, this.#plan.at.recorder, 443, 'recorder.riverton.example', [[random.integer(900, 2800), 90]]);
+        this.#net.tls(t, camera.ip, this.#plan.at.recorder, 443, 'recorder.riverton.example', [
+          [random.integer(900, 2800), 90],
+        ]);
       }
       if (random.chance((until - from) / (360 * minute))) {
         const t = this.#net.address(from + random.integer(0, until - from - 1), camera.ip, this.#names.cloud, 600);
@@ -114,13 +123,16 @@ export class Traffic {
     const site = this.#names.sites[Math.max(0, rank)]!;
     let t = this.#net.address(at, host.ip, site, 300);
     if (random.chance(0.4)) this.#net.lookup(t, host.ip, { name: site, type: DnsType.AAAA, records: [] });
-    t = this.#net.tls(t, host.ip, publicAddress(site), 443, site, [[random.integer(300, 700), random.integer(700, 4000)]]);
+    t = this.#net.tls(t, host.ip, publicAddress(site), 443, site, [
+      [random.integer(300, 700), random.integer(700, 4000)],
+    ]);
     for (let shards = random.integer(0, 2); shards > 0; shards--) {
       // Content networks put a hash before their zone.
       const name = `${random.chance(0.5) ? 'd' : 'e'}${hex(random, 12)}.${random.pick(this.#names.cdn)}`;
       const asked = at + random.integer(20_000, 400_000);
       const next = this.#net.address(asked, host.ip, name, 60);
-      if (random.chance(0.4)) this.#net.tls(next, host.ip, publicAddress(name), 443, name, [[260, random.integer(500, 3000)]]);
+      if (random.chance(0.4))
+        this.#net.tls(next, host.ip, publicAddress(name), 443, name, [[260, random.integer(500, 3000)]]);
     }
   }
   #directory(at: number, host: Host, random: Random): void {
@@ -128,7 +140,9 @@ export class Traffic {
     const record: DnsRecord = { type: DnsType.SRV, ttl: 600, data: `0 100 636 directory.${domain}` };
     const name = random.chance(0.5) ? `_ldap._tcp.dc._msdcs.${domain}` : `_kerberos._tcp.${domain}`;
     const t = this.#net.lookup(at, host.ip, { name, type: DnsType.SRV, records: [record] });
-    const s = this.#net.tls(t, host.ip, this.#plan.at.directory, 636, `directory.${domain}`, [[random.integer(150, 400), random.integer(200, 900)]]);
+    const s = this.#net.tls(t, host.ip, this.#plan.at.directory, 636, `directory.${domain}`, [
+      [random.integer(150, 400), random.integer(200, 900)],
+    ]);
     const [a = 0, b = 0, c = 0, d = 0] = ipText(host.ip).split('.').map(Number);
     const pointer = `${d}.${c}.${b}.${a}.in-addr.arpa`;
     if (random.chance(0.2)) {
@@ -167,7 +181,9 @@ export class Traffic {
     const random = this.#hosts.get('scada-01')!;
     const within = (): number => from + random.integer(0, until - from - 1);
     // The twin gets each scan from the control zone over its own conduit.
-    this.#net.tls(from + 9e6, at.scada, at.broker, 8883, 'broker.riverton.example', [[random.integer(5000, 6000), 120]]);
+    this.#net.tls(from + 9e6, at.scada, at.broker, 8883, 'broker.riverton.example', [
+      [random.integer(5000, 6000), 120],
+    ]);
     if (random.chance((until - from) / (240 * minute))) {
       this.#session(within(), random.chance(0.5) ? at.scada : at.twin, at.backup, 873, 12_000, random);
     }
@@ -176,14 +192,20 @@ export class Traffic {
     if (from >= this.#maintenanceAt && from < this.#maintenanceAt + 30 * minute) this.#administer(within(), random);
     for (const client of [at.scada, at.historian, at.engineering, at.twin, at.modelStore]) {
       if (random.chance((until - from) / (60 * minute))) this.#net.time(within(), client, at.time);
-      if (random.chance((until - from) / (90 * minute))) this.#own(within(), client, `${word(random, 2)}.riverton.example`, at.backup);
+      if (random.chance((until - from) / (90 * minute)))
+        this.#own(within(), client, `${word(random, 2)}.riverton.example`, at.backup);
     }
   }
   /** An administrator goes from an office host by the jump host to control or twin: honest, over conduits. */
   #administer(at: number, random: Random): void {
     const host = random.pick(this.#plan.offices.slice(0, 4));
     const t = this.#session(at, host.ip, this.#plan.at.jump, 22, 2600, random);
-    const target = random.pick([this.#plan.at.engineering, this.#plan.at.historian, this.#plan.at.twin, this.#plan.at.modelStore]);
+    const target = random.pick([
+      this.#plan.at.engineering,
+      this.#plan.at.historian,
+      this.#plan.at.twin,
+      this.#plan.at.modelStore,
+    ]);
     this.#session(t, this.#plan.at.jump, target, 22, 4000, random);
   }
   /** An SSH or rsync session of about `bytes` octets each way. */

@@ -1,0 +1,1 @@
+export { m2pa } from './m2pa.ts';

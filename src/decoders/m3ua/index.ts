@@ -1,0 +1,1 @@
+export { m3ua } from './m3ua.ts';

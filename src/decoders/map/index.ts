@@ -1,0 +1,2 @@
+export { map } from './map.ts';
+export { mapOperationName } from './operations.ts';

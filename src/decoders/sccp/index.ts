@@ -1,0 +1,1 @@
+export { sccp } from './sccp.ts';

@@ -1,0 +1,1 @@
+export { sctp } from './sctp.ts';

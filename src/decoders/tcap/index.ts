@@ -1,0 +1,2 @@
+export type { TcapComponent, TcapMessage } from './tcap.ts';
+export { TcapType, readTcap } from './tcap.ts';
