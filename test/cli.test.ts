@@ -36,15 +36,12 @@ describe('parapet', () => {
     expect(parapet(['--help']).status).toBe(0);
   });
 
-  it.each(['analyze', 'doctor'])(
-    '%s --help says what it does, exit 0',
-    (verb) => {
-      const run = parapet([verb, '--help']);
-      expect(run.err).toBe('');
-      expect(run.status).toBe(0);
-      expect(run.out).toContain(`parapet ${verb}`);
-    },
-  );
+  it.each(['analyze', 'doctor'])('%s --help says what it does, exit 0', (verb) => {
+    const run = parapet([verb, '--help']);
+    expect(run.err).toBe('');
+    expect(run.status).toBe(0);
+    expect(run.out).toContain(`parapet ${verb}`);
+  });
 
   it('an unknown option is exit 2 with its name', () => {
     const run = parapet(['analyze', 'x', '--nonsense']);

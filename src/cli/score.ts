@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCity } from '#city';
-import { toJsonLine } from '#findings';
+import { atLeast, toJsonLine } from '#findings';
 import { parseIsoMicros } from '#lib/time';
 import { analyze, type Score, scoreRun, type Truth, twinsOf } from '#pipeline';
 import { executeOnTruth } from '#range';
@@ -34,13 +34,26 @@ export async function score(args: string[]): Promise<number> {
   for (const w of without)
     if (!layers.includes(w as (typeof layers)[number]))
       throw new UsageError(`--without ${w} is not a layer; there are ${layers.join(', ')}.`);
-  const scores = await scoreFolder(dir, without, o.values.city as string | undefined);
+  const { scores } = await scoreFolder(dir, without, o.values.city as string | undefined);
   for (const s of scores) await write(o.format === 'ndjson' ? `${toJsonLine(s)}\n` : text(s));
   return ExitCode.Done;
 }
 
+/** Event times of what came first, Infinity where it did not come. */
+export interface Moments {
+  readonly finding: number;
+  readonly incident: number;
+  /** The first harmful command, and the first of them that was held or refused. */
+  readonly harmful: number;
+  readonly hold: number;
+}
+
 /** Scores one folder with the layers named left out. */
-export async function scoreFolder(dir: string, without: ReadonlySet<string>, cityPath?: string): Promise<Score[]> {
+export async function scoreFolder(
+  dir: string,
+  without: ReadonlySet<string>,
+  cityPath?: string,
+): Promise<{ scores: Score[]; moments: Moments }> {
   const city = loadCity(cityPath ?? (existsSync(join(dir, 'city.yaml')) ? join(dir, 'city.yaml') : undefined));
   const truth = readTruth(dir);
   const planes = new Set(['dns', 'flow', 'signalling', 'power', 'gateway'].filter((p) => !without.has(p)));
@@ -55,7 +68,32 @@ export async function scoreFolder(dir: string, without: ReadonlySet<string>, cit
   });
   const passed = outcome.verdicts.filter((v) => v.decision === 'pass').map((v) => v.command);
   const lost = existsSync(join(dir, 'true-state.ndjson')) ? executeOnTruth(dir, passed).loadLostShare : undefined;
-  return scoreRun(outcome, truth, city, outcome.at - outcome.firstAt, lost);
+  const alerts = outcome.findings.filter((f) => atLeast(f.severity, 'medium'));
+  const attackAt = Math.min(...truth.filter((t) => t.campaign !== '').map((t) => t.at));
+  const harmful = truth.filter((t) => t.command !== undefined && t.harmful === true);
+  const held = outcome.verdicts.filter((v) => v.decision !== 'pass' && harmful.some((h) => h.command === v.command));
+  const firstOf = (values: number[]): number =>
+    Math.min(Number.POSITIVE_INFINITY, ...values.filter((v) => v >= attackAt));
+  return {
+    scores: scoreRun(outcome, truth, city, outcome.at - outcome.firstAt, lost),
+    moments: {
+      finding: firstOf(alerts.map((f) => f.at)),
+      // An incident is told when a second finding joins the first.
+      incident: firstOf(
+        outcome.incidents
+          .filter((i) => i.findings.length > 1)
+          .map((i) =>
+            secondAt(i.findings.map((id) => alerts.find((f) => f.id === id)?.at ?? Number.POSITIVE_INFINITY)),
+          ),
+      ),
+      harmful: Math.min(Number.POSITIVE_INFINITY, ...harmful.map((h) => h.at)),
+      hold: Math.min(Number.POSITIVE_INFINITY, ...held.map((v) => v.at + v.decidedInMicros)),
+    },
+  };
+}
+
+function secondAt(times: number[]): number {
+  return times.sort((a, b) => a - b)[1] ?? Number.POSITIVE_INFINITY;
 }
 
 /** truth.ndjson, with every command of commands.ndjson as an entry of its own: harmful where truth points at its line. */

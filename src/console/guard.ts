@@ -39,7 +39,10 @@ export class Guard {
     const { origin, host } = request.headers;
     const site = request.headers['sec-fetch-site'];
     if (origin !== undefined) {
-      if (origin.toLowerCase() !== `http://${host ?? ''}`.toLowerCase() && origin.toLowerCase() !== `https://${host ?? ''}`.toLowerCase())
+      if (
+        origin.toLowerCase() !== `http://${host ?? ''}`.toLowerCase() &&
+        origin.toLowerCase() !== `https://${host ?? ''}`.toLowerCase()
+      )
         return 'The request comes from another site.';
     } else if (site !== 'same-origin') return 'The request does not say where it comes from.';
     if (site !== undefined && site !== 'same-origin') return 'The request comes from another site.';

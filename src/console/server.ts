@@ -181,15 +181,17 @@ class Handler {
 
   #finding(response: ServerResponse, encoded: string): void {
     const id = decode(encoded);
-    const found =
-      this.#source.finding?.(id) ?? this.#source.snapshot().findings.find((finding) => finding.id === id);
+    const found = this.#source.finding?.(id) ?? this.#source.snapshot().findings.find((finding) => finding.id === id);
     if (found === undefined) fail(response, 404, 'There is no finding with that id.');
     else sendJson(response, 200, found);
   }
 
   #asset(request: IncomingMessage, response: ServerResponse, path: string): void {
     const asset = this.#assets.get(path);
-    if (asset === undefined) return fail(response, 404, 'There is nothing here.');
+    if (asset === undefined) {
+      fail(response, 404, 'There is nothing here.');
+      return;
+    }
     response.setHeader('etag', asset.etag);
     response.setHeader('cache-control', asset.hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     if (request.headers['if-none-match'] === asset.etag) {

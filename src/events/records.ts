@@ -5,7 +5,7 @@ export interface Reading {
   readonly kind: 'reading';
   readonly at: number;
   readonly asset: string;
-  /** `power/bus/12/v` (pu), `power/load/12/p` (W, this asset's share of the bus's load), `power/branch/9/from/p` (W)... */
+  /** `power/bus/12/v` (V), `power/load/12/p` (W, this asset's share of the bus's load), `power/branch/9/from/p` (W)... */
   readonly quantity: string;
   readonly value: number;
   /** Standard deviation of the meter, same unit; 0 where unknown. */

@@ -9,7 +9,7 @@ export const origin: Origin = { file: 'gateway', placed: 'line' };
 /** Readings in one message. */
 const READINGS_MAX = 1024;
 const idText = /^[A-Za-z0-9._-]{1,64}$/;
-const targetText = /^[a-z]+(\/[A-Za-z0-9._-]{1,64}){1,6}$/;
+const targetText = /^[a-z]+(\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){1,6}$/;
 const actionText = /^[a-z][a-z-]{0,31}$/;
 const commandFields = new Set(['kind', 'id', 'at', 'requester', 'target', 'action', 'value', 'deadline', 'reason', 'nonce']);
 

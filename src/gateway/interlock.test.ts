@@ -94,7 +94,11 @@ describe('the interlock', () => {
       { requiredKeys: [] },
     );
     const hold: TwinAnswer = { kind: 'late', waitedMicros: 1 };
-    fc.assert(fc.property(bad, (b) => expect(judgeCommand({ ...facts, twin: hold, ...b }).decision).not.toBe('pass')));
+    fc.assert(
+      fc.property(bad, (b) => {
+        expect(judgeCommand({ ...facts, twin: hold, ...b }).decision).not.toBe('pass');
+      }),
+    );
   });
 
   it('remembers nonces as long as a command may be old, and a clock set back makes none new', () => {

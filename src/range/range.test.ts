@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadCity } from '#city';
+import { seededRandom } from '#lib/random';
+import { chooseHarm, FalseLoad } from './attackers/false-load.ts';
 import { readLines } from './execute.ts';
 import { unitRows } from './grid118.ts';
 import { executeOnTruth, harmfulIds, runScenario } from './index.ts';
@@ -13,6 +15,7 @@ import { cascade, Sensitivities } from './worlds/dc.ts';
 import { secureDispatch, securityLimit } from './worlds/dispatch.ts';
 import { districtBuses } from './worlds/district.ts';
 import { peakShare, readGrid } from './worlds/grid.ts';
+import { PowerWorld, type TrueState } from './worlds/power.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'range-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -134,6 +137,32 @@ describe('harm', () => {
       expect(sum, `row ${k + 1}`).toBeLessThan(15e6);
     }
   });
+  test('the first lie of truth is a reading of a district device, and no wired device ever lies', () => {
+    const lie = readLines<{ what: string; assets: string[]; first: { line: number } }>(join(dir, 'truth.ndjson')).find(
+      (s) => s.what === 'false-load',
+    )!;
+    const first = readLines<ReadingLine>(join(dir, 'readings.ndjson'))[lie.first.line - 1]!;
+    expect(lie.assets).toContain(first.asset);
+    for (const asset of lie.assets)
+      if (asset.startsWith('rtu')) expect(districtBuses).toContain(Number(asset.slice(4)));
+  });
+  test('what the district tells is N-1 secure after each harmful command; the truth is not even secure before', () => {
+    const begin = Date.UTC(2026, 2, 4, 16, 45) * 1000;
+    const times = [75, 79, 83].map((m) => begin + m * 60e6);
+    const world = new PowerWorld(seededRandom(5).split('power'), begin);
+    const lie = new FalseLoad(world, begin + 35 * 60e6, begin + 60 * 60e6);
+    lie.arm();
+    const { rows } = chooseHarm(world, lie, times, 0.18);
+    const worst = (state: TrueState, open: number): number => {
+      const closed = state.closed.slice();
+      if (open > 0) closed[open - 1] = 0;
+      const s = new Sensitivities(world.grid, closed);
+      return s.worst(s.flows(state.units.map((w, i) => w - state.loads[i]!))).loading;
+    };
+    for (const row of rows) expect(worst(lie.told(times[0]!)!, row)).toBeLessThan(1);
+    expect(worst(world.stateAt(times[0]!), 0)).toBeGreaterThan(1);
+    expect(worst(world.plainStateAt(times[0]!), 0)).toBeLessThan(1);
+  });
   test('without the attack there is no truth, no lie and no harm', () => {
     const quiet = runScenario('blackout', { seed: 7, out: join(root, 'quiet'), ...small, attack: false });
     expect(quiet.truthSteps).toBe(0);
@@ -209,6 +238,22 @@ describe.skipIf(!tshark)('tshark', () => {
   test('finds no malformed packet and no wrong checksum', () => {
     expect(read('network.pcap', ...checks, '-Y', wrong)).toEqual([]);
     expect(read('signalling.pcap', ...checks, '-Y', wrong)).toEqual([]);
+  });
+  test('finds at each first frame of truth what truth says', () => {
+    const at = (step: string): string => {
+      const found = readLines<{ what: string; first: { file: string; frame: number } }>(join(dir, 'truth.ndjson')).find(
+        (s) => s.what === step,
+      )!;
+      const fields = ['ip.src', 'ip.dst', 'tcp.dstport', 'dns.qry.type', 'gsm_old.localValue'].flatMap((f) => [
+        '-e',
+        f,
+      ]);
+      return read(found.first.file, '-Y', `frame.number==${found.first.frame}`, '-T', 'fields', ...fields)[0] ?? '';
+    };
+    expect(at('grid-model-exfiltration')).toMatch(/^10\.10\.0\.210\t10\.1\.0\.53\t\t16/);
+    expect(at('dns-command-and-control')).toMatch(/^10\.40\.\d+\.\d+\t10\.1\.0\.53\t\t16/);
+    expect(at('lateral-movement')).toMatch(/^10\.40\.\d+\.\d+\t10\.10\.0\.210\t3389/);
+    expect(at('signalling-identity')).toMatch(/\t(45|58)$/);
   });
   test('decodes MAP operations and results', () => {
     const codes = read('signalling.pcap', '-Y', 'gsm_map', '-T', 'fields', '-e', 'gsm_old.localValue');

@@ -109,7 +109,9 @@ export function runBlackout(options: RangeOptions): RangeSummary {
     const office = drawn.pick(plan.offices.filter((h) => h !== traffic.noisyHost));
     const inDistrict = plan.meters.filter((m) => m.inDistrict);
     const others = drawn.shuffled(plan.meters.filter((m) => !m.inDistrict));
-    const hijacked = [...inDistrict, ...others].slice(0, Math.ceil(meters * 0.31));
+    // Every meter that will lie is hijacked, and some elsewhere; together at least 31 % of all.
+    const hijackedCount = Math.max(Math.ceil(plan.meters.length * 0.31), Math.ceil(inDistrict.length * 1.05));
+    const hijacked = [...inDistrict, ...others].slice(0, hijackedCount);
     const cameras = drawn.shuffled(plan.cameras).slice(0, 12);
     commandOverDns(place('command'), attackAt, until - 5 * minute, [
       office,

@@ -63,7 +63,7 @@ export type ServerName = (typeof serverRows)[number][0];
 
 export const meterApn = 'meters.riverton.example';
 /** The district is dense: a bus there has this many times the meters of a bus elsewhere. */
-const districtWeight = 4;
+const districtWeight = 3;
 
 export function makePlan(random: Random, grid: Grid, meterCount: number): Plan {
   return {

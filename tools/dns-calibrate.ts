@@ -1,5 +1,5 @@
 // Learns the host-name model of detectors/dns-tunnel from the tune half of the DNS corpus and writes it into
-// calibration.json, beside the hand-read terms that stay as they are. Run: npm exec -- node bench/dns-calibrate.ts CORPUS DATE
+// calibration.json, beside the hand-read terms that stay as they are. Run: npm exec -- node tools/dns-calibrate.ts CORPUS DATE
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
@@ -50,6 +50,6 @@ old.provenance.pairs = {
   corpus: 'dns tune half: domains/umbrella-top20k, domains/popular-65535, domains/windows-telemetry',
   names: asked.length + telemetry.length + popular.length,
   date,
-  command: 'node bench/dns-calibrate.ts CORPUS DATE',
+  command: 'node tools/dns-calibrate.ts CORPUS DATE',
 };
 writeFileSync(target, `${JSON.stringify(old, undefined, 2)}\n`);

@@ -1,0 +1,78 @@
+// How facts are put into words: times, shares, commands. Formatting only; nothing is worked out here.
+import type { WireFinding, WireHold } from './wire.ts';
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `14:05:12` of an ISO time (UTC, as everywhere on the page). */
+export function clock(iso: string): string {
+  return iso.slice(11, 19);
+}
+export function day(iso: string): string {
+  return `${Number(iso.slice(8, 10))} ${months[Number(iso.slice(5, 7)) - 1] ?? ''} ${iso.slice(0, 4)}`;
+}
+/** `25 Nov 14:05` */
+export function dayClock(iso: string): string {
+  return `${Number(iso.slice(8, 10))} ${months[Number(iso.slice(5, 7)) - 1] ?? ''} ${iso.slice(11, 16)}`;
+}
+
+/** A share 0..1 as a percentage; near the ends one digit more, so that 0.999 doesn't read as certainty. */
+export function percent(share: number): string {
+  const fine = (share > 0 && share < 0.1) || (share > 0.99 && share < 1);
+  const text = (share * 100).toFixed(fine ? 1 : 0);
+  return `${fine && text === '100.0' ? '99.9' : text} %`;
+}
+
+export function watts(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${(value / 1e6).toFixed(1)} MW`;
+  return size >= 1e3 ? `${(value / 1e3).toFixed(1)} kW` : `${value} W`;
+}
+
+/** A command as a person would say it; falls back to its own words. */
+export function sayCommand(command: WireHold['command']): string {
+  const [twin, what, id] = command.target.split('/');
+  const value = command.value;
+  if (twin === 'power' && what === 'branch') return `${capital(command.action)} line ${id}`;
+  if (twin === 'power' && typeof value === 'number') {
+    if (what === 'gen') return `Set generation at bus ${id} to ${watts(value)}`;
+    if (what === 'load') return `Switch off ${watts(value)} of load at bus ${id}`;
+  }
+  return `${capital(command.action)} ${command.target}${value === undefined ? '' : ` to ${value}`}`;
+}
+
+/** The branch row a command is about, or -1. */
+export function rowOf(target: string): number {
+  const match = /^power\/branch\/(\d+)$/.exec(target);
+  return match === null ? -1 : Number(match[1]);
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+export function assetName(asset: WireFinding['asset']): string {
+  return asset.id ?? asset.host ?? asset.ip ?? asset.imsi ?? asset.mac ?? asset.role ?? 'unnamed device';
+}
+
+/** The part of the city a finding was seen in. */
+export const planes: Readonly<Record<string, string>> = {
+  dns: 'Names (DNS)',
+  flow: 'Network traffic',
+  signalling: 'Mobile network',
+  power: 'Power grid',
+  water: 'Water',
+  transport: 'Transport',
+  gateway: 'Commands',
+};
+
+/** How a person opens a piece of evidence in a capture; '' where it is not one. */
+export function openWith(evidence: { readonly file: string; readonly frame?: number; readonly line?: number }): string {
+  const file = `'${evidence.file.replaceAll("'", "'\\''")}'`;
+  if (evidence.frame !== undefined) return `tshark -r ${file} -Y frame.number==${evidence.frame} -V`;
+  if (evidence.line !== undefined) return `sed -n ${evidence.line}p ${file}`;
+  return '';
+}

@@ -1,0 +1,1 @@
+export { diameter } from './diameter.ts';

@@ -1,0 +1,2 @@
+export { chiSquaredQuantile, chiSquaredTail } from './chi-squared.ts';
+export { normalQuantile } from './normal.ts';
