@@ -57,7 +57,7 @@ function compute(
     x[i] = radius * Math.cos(rank * GOLDEN_ANGLE_RAD);
     y[i] = radius * Math.sin(rank * GOLDEN_ANGLE_RAD);
   }
-  if (n > 2 && n <= FITTED_BUSES_MAX) fit(x, y, distances(neighbours));
+  if (n > 2 && n <= FITTED_BUSES_MAX) settle(x, y, distances(neighbours));
   level(x, y);
   return framed(buses, x, y);
 }
@@ -106,7 +106,7 @@ function distances(neighbours: readonly number[][]): Float64Array {
 }
 
 /** Localized majorization: each bus moves to the weighted mean of where each other bus would have it. */
-function fit(x: Float64Array, y: Float64Array, d: Float64Array): void {
+function settle(x: Float64Array, y: Float64Array, d: Float64Array): void {
   const n = x.length;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     let moved = 0;

@@ -43,6 +43,8 @@ export interface SignallingMessage {
   readonly outcome: 'pending' | 'success' | 'refused' | 'no-answer';
   /** MAP error code or Diameter (Experimental-)Result-Code, -1 where none. */
   readonly errorCode: number;
+  /** Whether the request asks for a location by a flag of its argument (Diameter IDR-Flags); absent means no. */
+  readonly asksLocation?: boolean;
   /** True where the answer carried a cell, a location or a serving node / authentication vectors / an IMSI. */
   readonly gaveLocation: boolean;
   readonly gaveKeys: boolean;

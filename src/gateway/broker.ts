@@ -54,30 +54,27 @@ async function startMosquitto(path: string, wanted: number): Promise<Broker> {
     ].join('\n'),
     { mode: 0o600 },
   );
-  const child = spawn(path, ['-c', file], { stdio: 'ignore' });
+  // The shell waits on a pipe from here, which closes however this process ends, kill -9 included: no broker is left.
+  const guard = '"$1" -c "$2" & broker=$!; read -r _; kill "$broker"; wait "$broker"';
+  const child = spawn('/bin/sh', ['-c', guard, 'sh', path, file], { stdio: ['pipe', 'ignore', 'ignore'] });
+  child.stdin?.on('error', () => {});
   const remove = (): void => rmSync(dir, { recursive: true, force: true });
   try {
     await answering(port, child);
   } catch (error) {
-    child.kill('SIGKILL');
+    child.stdin?.end();
     remove();
     throw error;
   }
-  // A gateway that dies must not leave its broker behind.
-  const end = (): void => void child.kill('SIGKILL');
-  process.once('exit', end);
   return {
     kind: 'mosquitto',
     port,
     text: `Mosquitto (${path}) on 127.0.0.1:${port}, nothing kept on disk.`,
     close: async () => {
-      process.removeListener('exit', end);
       if (child.exitCode === null && child.signalCode === null) {
         const gone = new Promise((resolve) => child.once('exit', resolve));
-        child.kill('SIGTERM');
-        const hard = setTimeout(end, 2000);
+        child.stdin?.end();
         await gone;
-        clearTimeout(hard);
       }
       remove();
     },

@@ -11,7 +11,18 @@ const READINGS_MAX = 1024;
 const idText = /^[A-Za-z0-9._-]{1,64}$/;
 const targetText = /^[a-z]+(\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){1,6}$/;
 const actionText = /^[a-z][a-z-]{0,31}$/;
-const commandFields = new Set(['kind', 'id', 'at', 'requester', 'target', 'action', 'value', 'deadline', 'reason', 'nonce']);
+const commandFields = new Set([
+  'kind',
+  'id',
+  'at',
+  'requester',
+  'target',
+  'action',
+  'value',
+  'deadline',
+  'reason',
+  'nonce',
+]);
 
 /** @returns the command, or a sentence saying what is wrong with the payload */
 export function parseCommand(payload: Uint8Array): Command | { fault: string } {
@@ -20,7 +31,8 @@ export function parseCommand(payload: Uint8Array): Command | { fault: string } {
   if ('fault' in read) return read;
   const r = asRecord(read.value);
   if (r === undefined) return { fault: 'the command is not an object' };
-  for (const name of r.keys()) if (!commandFields.has(name)) return { fault: `a command has no field "${name.slice(0, 32)}"` };
+  for (const name of r.keys())
+    if (!commandFields.has(name)) return { fault: `a command has no field "${name.slice(0, 32)}"` };
   if (r.has('kind') && r.get('kind') !== 'command') return { fault: 'the kind is not command' };
   const text = (name: string): string => (typeof r.get(name) === 'string' ? (r.get(name) as string) : '');
   const id = text('id');
@@ -82,7 +94,9 @@ export function parseReadings(payload: Uint8Array): Reading[] | { fault: string 
     const r = asRecord(item);
     if (r === undefined || (r.has('kind') && r.get('kind') !== 'reading')) return { fault: 'an item is no reading' };
     const at = time(r.get('at'));
-    const [asset, quantity, value, sigma, via, seq] = ['asset', 'quantity', 'value', 'sigma', 'via', 'seq'].map((n) => r.get(n));
+    const [asset, quantity, value, sigma, via, seq] = ['asset', 'quantity', 'value', 'sigma', 'via', 'seq'].map((n) =>
+      r.get(n),
+    );
     if (Number.isNaN(at) || typeof asset !== 'string' || typeof quantity !== 'string')
       return { fault: 'a reading lacks its time, asset or quantity' };
     if (asset.length > 128 || quantity.length > 256) return { fault: 'a name in a reading is too long' };

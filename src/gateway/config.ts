@@ -119,13 +119,13 @@ export function compileConfig(file: GatewayFile, dir: string): GatewayConfig {
   const wrong: string[] = [];
   const listen = url(file.listen?.[0] ?? 'mqtts://127.0.0.1:8883', 'mqtts:', 8883, 'gateway.listen[0]', wrong);
   if ((file.listen?.length ?? 0) > 1) wrong.push('gateway.listen has more than one address; one is served');
-  const broker =
-    file.broker === undefined ? undefined : url(file.broker, 'mqtt:', 1883, 'gateway.broker', wrong);
+  const broker = file.broker === undefined ? undefined : url(file.broker, 'mqtt:', 1883, 'gateway.broker', wrong);
   const rules = (file.rules ?? []).map((r) => ({ ...r, retain: r.retain ?? false }));
   const domains = new Set(file.trustDomains ?? []);
   for (const [i, r] of rules.entries()) {
     const who = parseSpiffeId(r.who.replaceAll('*', 'x'));
-    if ('fault' in who || who.path.length === 0) wrong.push(`gateway.rules[${i}].who: ${r.who} is no SPIFFE id with a path`);
+    if ('fault' in who || who.path.length === 0)
+      wrong.push(`gateway.rules[${i}].who: ${r.who} is no SPIFFE id with a path`);
     else if (file.trustDomains === undefined) domains.add(who.trustDomain);
     if (/\*[^/]|[^/]\*/.test(r.who)) wrong.push(`gateway.rules[${i}].who: * must fill its segment`);
     for (const [k, topic] of r.topics.entries()) {
@@ -151,7 +151,8 @@ export function compileConfig(file: GatewayFile, dir: string): GatewayConfig {
   for (const [id] of identities)
     if ('fault' in parseSpiffeId(id)) wrong.push(`gateway.identities: ${id} is no SPIFFE id`);
   const people = file.approvals?.people ?? [];
-  for (const id of people) if ('fault' in parseSpiffeId(id)) wrong.push(`gateway.approvals.people: ${id} is no SPIFFE id`);
+  for (const id of people)
+    if ('fault' in parseSpiffeId(id)) wrong.push(`gateway.approvals.people: ${id} is no SPIFFE id`);
   const need = file.approvals?.need ?? 2;
   if (need < 2) wrong.push('gateway.approvals.need: a held command needs two people or more');
   if (new Set(people).size < need && people.length > 0)
@@ -161,7 +162,7 @@ export function compileConfig(file: GatewayFile, dir: string): GatewayConfig {
       kind: 'fault',
       code: 'GATEWAY_CONFIG',
       file: 'city.yaml',
-      text: wrong.join('; ') + '.',
+      text: `${wrong.join('; ')}.`,
       remedy: 'See src/gateway/README.md for the shape of the gateway section.',
       lost: 'the gateway does not start',
     });
@@ -195,7 +196,13 @@ export function compileConfig(file: GatewayFile, dir: string): GatewayConfig {
   };
 }
 
-function url(text: string, scheme: string, port: number, field: string, wrong: string[]): { host: string; port: number } {
+function url(
+  text: string,
+  scheme: string,
+  port: number,
+  field: string,
+  wrong: string[],
+): { host: string; port: number } {
   if (!URL.canParse(text) || new URL(text).protocol !== scheme) {
     wrong.push(`${field}: ${text} is no ${scheme}// address`);
     return { host: '', port };

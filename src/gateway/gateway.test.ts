@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:tls';
 import type { MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Reading } from '#events';
@@ -14,7 +15,12 @@ const mosquitto = findMosquitto();
 if (mosquitto === undefined) console.log('skipped: there is no mosquitto on this machine');
 
 const pass: TwinVerdict = { decision: 'pass', reasons: ['all lines below their limits'], leansOn: [], harm: [] };
-const hold: TwinVerdict = { decision: 'hold', reasons: ['branch 7 would carry 130 %'], leansOn: ['meter-1'], harm: ['overload'] };
+const hold: TwinVerdict = {
+  decision: 'hold',
+  reasons: ['branch 7 would carry 130 %'],
+  leansOn: ['meter-1'],
+  harm: ['overload'],
+};
 let city: TestCity;
 let broker: Broker;
 let gateway: Gateway;
@@ -47,7 +53,10 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
   });
 
   const operator = (g = gateway): Promise<MqttClient> => city.client(g.port, ana);
-  async function ask(client: MqttClient, command: Record<string, unknown>): Promise<{ decision: string; reasons: string[] }> {
+  async function ask(
+    client: MqttClient,
+    command: Record<string, unknown>,
+  ): Promise<{ decision: string; reasons: string[] }> {
     const heard = new Heard(client);
     const topic = `verdict/${String(command.id)}`;
     await client.subscribeAsync(topic);
@@ -72,17 +81,23 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
       for (const pair of [stranger, expired, early, twice, { key: undefined, cert: undefined }])
         await expect(city.client(gateway.port, ana, pair as never)).rejects.toThrow();
     });
-    it.each([4, 5] as const)('refuses a client id, a user name and a will that are not of the identity (MQTT %i)', async (protocolVersion) => {
-      const base = { protocolVersion };
-      await expect(city.client(gateway.port, ana, { ...base, clientId: 'bo' })).rejects.toThrow();
-      await expect(city.client(gateway.port, ana, { ...base, username: 'root' })).rejects.toThrow();
-      for (const topic of ['cmd/power/branch/9', '$SYS/broker/x', 'power/dev-2/reading', 'verdict/x'])
-        await expect(
-          city.client(gateway.port, ana, { ...base, will: { topic, payload: Buffer.from('x'), qos: 0, retain: false } }),
-        ).rejects.toThrow();
-      const good = await city.client(gateway.port, ana, { ...base, username: 'ana' });
-      await good.endAsync();
-    });
+    it.each([4, 5] as const)(
+      'refuses a client id, a user name and a will that are not of the identity (MQTT %i)',
+      async (protocolVersion) => {
+        const base = { protocolVersion };
+        await expect(city.client(gateway.port, ana, { ...base, clientId: 'bo' })).rejects.toThrow();
+        await expect(city.client(gateway.port, ana, { ...base, username: 'root' })).rejects.toThrow();
+        for (const topic of ['cmd/power/branch/9', '$SYS/broker/x', 'power/dev-2/reading', 'verdict/x'])
+          await expect(
+            city.client(gateway.port, ana, {
+              ...base,
+              will: { topic, payload: Buffer.from('x'), qos: 0, retain: false },
+            }),
+          ).rejects.toThrow();
+        const good = await city.client(gateway.port, ana, { ...base, username: 'ana' });
+        await good.endAsync();
+      },
+    );
     it('refuses an empty authority at the start', async () => {
       await expect(start({ tls: { ...city.tls, ca: '' } })).rejects.toThrow();
     });
@@ -97,6 +112,26 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
     });
   });
 
+  it('bounds what comes before CONNECT: time, connections of one source, octets', async () => {
+    const g = await start({}, { limits: { connectMs: 300, connectionsPerSource: 3 } });
+    const pair = await city.certificate(ana);
+    const dial = () => connect({ host: '127.0.0.1', port: g.port, ca: city.ca.cert, ...pair, servername: 'localhost' });
+    const ends = (s: ReturnType<typeof dial>): Promise<boolean> =>
+      new Promise((resolve) => {
+        s.on('error', () => {});
+        s.once('close', () => resolve(true));
+        s.resume();
+      });
+    const silent = Array.from({ length: 3 }, () => ends(dial()));
+    expect(await ends(dial())).toBe(true);
+    expect(g.health().refused).toBe(1);
+    expect(await Promise.all(silent)).toEqual([true, true, true]);
+    const huge = dial();
+    huge.write(Buffer.from('10ffff7f', 'hex'));
+    expect(await ends(huge)).toBe(true);
+    expect(g.health().malformed).toBe(1);
+  });
+
   describe('rules', () => {
     it.each([4, 5] as const)('carry readings to subscribers and to the callback (MQTT %i)', async (protocolVersion) => {
       const meter = await city.client(gateway.port, `${domain}/meter/dev-1`, { protocolVersion });
@@ -105,7 +140,8 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
       await reader.subscribeAsync('power/+/reading', { qos: 2 });
       readings.length = 0;
       const reading = { kind: 'reading', at: 1, asset: 'dev-1', quantity: 'power/load/3/p', value: 5 };
-      for (const qos of [0, 1, 2] as const) await meter.publishAsync('power/dev-1/reading', JSON.stringify(reading), { qos });
+      for (const qos of [0, 1, 2] as const)
+        await meter.publishAsync('power/dev-1/reading', JSON.stringify(reading), { qos });
       await until('three have come', () => heard.messages.length === 3);
       expect(heard.messages.map((m) => m.qos).sort()).toEqual([0, 1, 2]);
       expect(readings).toHaveLength(3);
@@ -122,7 +158,8 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
         ['power/dev-1/reading', 'no json'],
         ['power/dev-1/reading', '{"at":1,"asset":"dev-2","quantity":"q","value":1}'],
       ] as const)
-        for (const qos of [1, 2] as const) await expect(five.publishAsync(topic, text, { qos }), topic).rejects.toThrow();
+        for (const qos of [1, 2] as const)
+          await expect(five.publishAsync(topic, text, { qos }), topic).rejects.toThrow();
       await expect(five.publishAsync('power/dev-1/note/a', 'x', { qos: 1, retain: true })).rejects.toThrow();
       for (const filter of ['#', 'power/#', 'power/+/reading', '$share/g/power/#', '$SYS/#', 'cmd/#'])
         await five.subscribeAsync(filter).then(
@@ -164,22 +201,25 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
   });
 
   describe('commands', () => {
-    it.each([4, 5] as const)('that pass reach the device once, at QoS 0, though sent twice (MQTT %i)', async (protocolVersion) => {
-      answer = async () => pass;
-      const { client, heard } = await breaker(gateway, { protocolVersion });
-      const op = await city.client(gateway.port, ana, { protocolVersion });
-      const command = commandOf();
-      expect((await ask(op, command)).decision).toBe('pass');
-      const again = await ask(op, command);
-      expect(again).toMatchObject({ decision: 'refuse' });
-      expect(again.reasons[0]).toContain('nonce');
-      await until('it has come', () => heard.messages.length > 0);
-      expect(heard.messages).toHaveLength(1);
-      expect(heard.messages[0]).toMatchObject({ qos: 0, retain: false });
-      expect(JSON.parse(heard.messages[0]!.text)).toMatchObject({ id: command.id, target: 'power/branch/9' });
-      await client.endAsync();
-      await op.endAsync();
-    });
+    it.each([4, 5] as const)(
+      'that pass reach the device once, at QoS 0, though sent twice (MQTT %i)',
+      async (protocolVersion) => {
+        answer = async () => pass;
+        const { client, heard } = await breaker(gateway, { protocolVersion });
+        const op = await city.client(gateway.port, ana, { protocolVersion });
+        const command = commandOf();
+        expect((await ask(op, command)).decision).toBe('pass');
+        const again = await ask(op, command);
+        expect(again).toMatchObject({ decision: 'refuse' });
+        expect(again.reasons[0]).toContain('nonce');
+        await until('it has come', () => heard.messages.length > 0);
+        expect(heard.messages).toHaveLength(1);
+        expect(heard.messages[0]).toMatchObject({ qos: 0, retain: false });
+        expect(JSON.parse(heard.messages[0]!.text)).toMatchObject({ id: command.id, target: 'power/branch/9' });
+        await client.endAsync();
+        await op.endAsync();
+      },
+    );
 
     it('are refused for another requester, another target, an undeclared action, a retained one, a wrong form', async () => {
       const op = await operator();
@@ -187,7 +227,9 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
         expect((await ask(op, commandOf(bad))).decision, JSON.stringify(bad)).toBe('refuse');
       const mismatched = commandOf({ target: 'power/branch/8' });
       await expect(op.publishAsync('cmd/power/branch/9', JSON.stringify(mismatched), { qos: 1 })).rejects.toThrow();
-      await expect(op.publishAsync('cmd/power/branch/9', JSON.stringify(commandOf()), { qos: 1, retain: true })).rejects.toThrow();
+      await expect(
+        op.publishAsync('cmd/power/branch/9', JSON.stringify(commandOf()), { qos: 1, retain: true }),
+      ).rejects.toThrow();
       await expect(op.publishAsync('cmd/power/branch/9', '{"id":1}', { qos: 1 })).rejects.toThrow();
       await op.endAsync();
     });
@@ -204,7 +246,10 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
       expect((await gateway.holds.release(id, ana)).text).toContain('asked');
       expect((await gateway.holds.release(id, `${domain}/operator/dan`)).done).toBe(false);
       expect((await gateway.holds.release(id, bo, 'another digest')).done).toBe(false);
-      expect(await gateway.holds.release(id, bo, held.digest)).toEqual({ done: false, text: 'Agreed. 1 more must agree.' });
+      expect(await gateway.holds.release(id, bo, held.digest)).toEqual({
+        done: false,
+        text: 'Agreed. 1 more must agree.',
+      });
       expect((await gateway.holds.release(id, bo)).text).toContain('already');
       expect(heard.messages).toHaveLength(0);
       const both = await Promise.all([gateway.holds.release(id, cy), gateway.holds.release(id, cy)]);
@@ -252,7 +297,9 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
       g.onVerdict((v) => verdicts.push(v.decision));
       await Promise.all(
         Array.from({ length: 8 }, (_, i) =>
-          op.publishAsync(`cmd/power/branch/${i}`, JSON.stringify(commandOf({ target: `power/branch/${i}` })), { qos: 1 }),
+          op.publishAsync(`cmd/power/branch/${i}`, JSON.stringify(commandOf({ target: `power/branch/${i}` })), {
+            qos: 1,
+          }),
         ),
       );
       expect(verdicts.filter((v) => v === 'pass')).toHaveLength(3);
@@ -337,7 +384,10 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
     await until('some are shed', () => g.health().shed > 0);
     own = await startBroker(own.port);
     await kept;
-    await until('the kept one and the verdict have come', () => heard.on('power/dev-1/note/q1').length > 0 && heard.on(`verdict/${String(command.id)}`).length > 0);
+    await until(
+      'the kept one and the verdict have come',
+      () => heard.on('power/dev-1/note/q1').length > 0 && heard.on(`verdict/${String(command.id)}`).length > 0,
+    );
     const notes = heard.on('power/dev-1/note/q0');
     expect(notes.length).toBeLessThan(40);
     expect(notes.at(-1)).toBe('n39');

@@ -33,7 +33,11 @@ describe('the identity in a certificate', () => {
         { type: 'dns', value: 'dev-1.example' },
       ],
     });
-    expect(identityOf(der(plain.cert), ['city.example'])).toMatchObject({ id, name: 'dev-1', path: ['meter', 'dev-1'] });
+    expect(identityOf(der(plain.cert), ['city.example'])).toMatchObject({
+      id,
+      name: 'dev-1',
+      path: ['meter', 'dev-1'],
+    });
   });
 
   it.each([
@@ -43,7 +47,10 @@ describe('the identity in a certificate', () => {
     ['an authority', { authority: true }],
     ['the right to sign certificates', { usages: usage.digitalSignature | usage.keyCertSign }],
     ['no right to sign', { usages: usage.keyEncipherment }],
-    ['a URI hidden in the text of a DNS name', { uris: [] as string[], names: [{ type: 'dns' as const, value: 'a.example, URI:spiffe://city.example/admin' }] }],
+    [
+      'a URI hidden in the text of a DNS name',
+      { uris: [] as string[], names: [{ type: 'dns' as const, value: 'a.example, URI:spiffe://city.example/admin' }] },
+    ],
     ['another trust domain', { uris: ['spiffe://other.example/meter/dev-1'] }],
     ['the id of a trust domain', { uris: ['spiffe://city.example'] }],
     ['a percent-encoded id', { uris: ['spiffe://city.example/%61dmin'] }],
@@ -57,12 +64,16 @@ describe('the identity in a certificate', () => {
     const ca = await createAuthority('city.example');
     const bytes = der((await issue(ca, id)).cert);
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 4 }), fc.nat(bytes.length), (changes, cut) => {
-        const changed = Buffer.from(bytes);
-        for (const [at, value] of changes) changed[at] = value;
-        const read = identityOf(cut === 0 ? changed : changed.subarray(0, Math.max(cut, 1)), ['city.example']);
-        if (!('fault' in read)) expect(parseSpiffeId(read.id)).toEqual(read);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 4 }),
+        fc.nat(bytes.length),
+        (changes, cut) => {
+          const changed = Buffer.from(bytes);
+          for (const [at, value] of changes) changed[at] = value;
+          const read = identityOf(cut === 0 ? changed : changed.subarray(0, Math.max(cut, 1)), ['city.example']);
+          if (!('fault' in read)) expect(parseSpiffeId(read.id)).toEqual(read);
+        },
+      ),
       { numRuns: 5000, seed: 5 },
     );
   });

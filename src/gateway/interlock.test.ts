@@ -63,9 +63,21 @@ describe('the interlock', () => {
     ['physics late', { twin: { kind: 'late', waitedMicros: 1e6 } }, 'hold'],
     ['physics broken', { twin: { kind: 'error', text: 'no route' } }, 'hold'],
     ['physics unreadable', { twin: { kind: 'answer', verdict: { decision: 'PASS' } as never } }, 'hold'],
-    ['physics that passes with harm', { twin: { kind: 'answer', verdict: { decision: 'pass', reasons: [], leansOn: [], harm: ['overload'] } } }, 'hold'],
-    ['a pass on untrusted data', { twin: { kind: 'answer', verdict: { decision: 'pass', reasons: [], leansOn: ['meter-1'], harm: [] } } }, 'hold'],
-    ['physics that refuses', { twin: { kind: 'answer', verdict: { decision: 'refuse', reasons: ['island'], leansOn: [], harm: [] } } }, 'refuse'],
+    [
+      'physics that passes with harm',
+      { twin: { kind: 'answer', verdict: { decision: 'pass', reasons: [], leansOn: [], harm: ['overload'] } } },
+      'hold',
+    ],
+    [
+      'a pass on untrusted data',
+      { twin: { kind: 'answer', verdict: { decision: 'pass', reasons: [], leansOn: ['meter-1'], harm: [] } } },
+      'hold',
+    ],
+    [
+      'physics that refuses',
+      { twin: { kind: 'answer', verdict: { decision: 'refuse', reasons: ['island'], leansOn: [], harm: [] } } },
+      'refuse',
+    ],
   ])('never passes %s, and says why', (_, change, decision) => {
     const v = judgeCommand({ ...facts, ...change });
     expect(v.decision).toBe(decision);
@@ -147,7 +159,14 @@ describe('payloads', () => {
       expect(parseCommand(text(bad)), JSON.stringify(bad)).toHaveProperty('fault');
   });
   it('are refused where two readers could read two things', () => {
-    for (const bad of ['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '{"a":[[[[[[[[1]]]]]]]]}', '{"a":1} x', '\ufeff{}', '{"a":NaN}'])
+    for (const bad of [
+      '{"a":1,"a":2}',
+      '{"a":1,"\\u0061":2}',
+      '{"a":[[[[[[[[1]]]]]]]]}',
+      '{"a":1} x',
+      '\ufeff{}',
+      '{"a":NaN}',
+    ])
       expect(parseStrict(Buffer.from(bad)), bad).toHaveProperty('fault');
     expect(parseStrict(Buffer.from('{"a":{"a":"\\"a\\":{"},"b":[{"a":1},{"a":2}]}'))).toHaveProperty('value');
     expect(parseStrict(Buffer.from([0x22, 0xff, 0x22]))).toHaveProperty('fault');

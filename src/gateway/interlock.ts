@@ -81,7 +81,10 @@ export function precheck(f: CommandFacts): Answer | undefined {
     if (!f.auditWritable) reasons.push('The audit could not be written; the emergency passes nevertheless.');
     return f.brokerUp
       ? { decision: 'pass', reasons }
-      : { decision: 'hold', reasons: ['The broker is not reachable, so even an emergency can not leave. Act locally.'] };
+      : {
+          decision: 'hold',
+          reasons: ['The broker is not reachable, so even an emergency can not leave. Act locally.'],
+        };
   }
   if (f.nonce === 'unknowable')
     return { decision: 'hold', reasons: ['Too many commands are remembered to know whether this one is a repeat.'] };
@@ -101,8 +104,7 @@ export function judgeCommand(f: CommandFacts): Verdict {
 function physics(twin: TwinAnswer | undefined): Answer {
   const hold = (text: string): Answer => ({ decision: 'hold', reasons: [text] });
   if (twin === undefined) return hold('Physics was not asked.');
-  if (twin.kind === 'late')
-    return hold(`Physics did not answer within ${Math.round(twin.waitedMicros / 1000)} ms.`);
+  if (twin.kind === 'late') return hold(`Physics did not answer within ${Math.round(twin.waitedMicros / 1000)} ms.`);
   if (twin.kind === 'error') return hold(`Physics could not answer: ${twin.text}`);
   const v = twin.verdict;
   if (!isTwinVerdict(v)) return hold('Physics gave an answer that can not be read.');
@@ -120,7 +122,11 @@ function physics(twin: TwinAnswer | undefined): Answer {
       reasons: [`The answer leans on data that is not trusted: ${v.leansOn.join(', ')}.`, ...v.reasons],
       ...rest,
     };
-  return { decision: 'pass', reasons: v.reasons.length > 0 ? v.reasons : ['Identity, policy and physics agree.'], ...rest };
+  return {
+    decision: 'pass',
+    reasons: v.reasons.length > 0 ? v.reasons : ['Identity, policy and physics agree.'],
+    ...rest,
+  };
 }
 
 /** The port crosses a process border: its answer is checked like any input. */
@@ -210,7 +216,8 @@ export class CommandWindow {
     const own = this.#passed.filter((p) => p.requester === requester).length;
     if (own >= this.#limits.most) return `${own} commands of this requester passed within ${minutes} min.`;
     const onTarget = this.#passed.filter((p) => p.target === target).length;
-    if (onTarget >= this.#limits.mostPerTarget) return `${onTarget} commands to ${target} passed within ${minutes} min.`;
+    if (onTarget >= this.#limits.mostPerTarget)
+      return `${onTarget} commands to ${target} passed within ${minutes} min.`;
     if (this.#passed.length >= this.#limits.mostTotal)
       return `${this.#passed.length} commands passed within ${minutes} min, from all requesters.`;
     return '';

@@ -2,8 +2,8 @@
 // compiled once a session, so that a message costs a few comparisons.
 import type { CommandClass, GatewayConfig, Rule } from './config.ts';
 import type { Identity } from './identity.ts';
-import { contains, nameFault, overlaps, parseShare } from './topics.ts';
 import { Reason } from './mqtt/index.ts';
+import { contains, nameFault, overlaps, parseShare } from './topics.ts';
 
 export interface Denied {
   readonly reason: number;
@@ -37,12 +37,16 @@ export class Policy {
   }
   /** The class of a command: the first whose topic and action fit. */
   classOf(topic: string, action: string): CommandClass | undefined {
-    return this.#commands.find((c) => contains(c.topic, topic) && (c.actions.length === 0 || c.actions.includes(action)));
+    return this.#commands.find(
+      (c) => contains(c.topic, topic) && (c.actions.length === 0 || c.actions.includes(action)),
+    );
   }
   grantsOf(identity: Identity): Grants {
     const fits = this.#rules.filter((r) => matchesWho(r.who, identity.id));
     const topics = (may: Rule['may'], rule: (r: Rule) => boolean = () => true): string[] =>
-      fits.filter((r) => r.may === may && rule(r)).flatMap((r) => r.topics.map((t) => t.replaceAll('{id}', identity.name)));
+      fits
+        .filter((r) => r.may === may && rule(r))
+        .flatMap((r) => r.topics.map((t) => t.replaceAll('{id}', identity.name)));
     return new Grants(
       this,
       identity,
@@ -111,11 +115,13 @@ export class Grants {
     if (this.revoked) return { reason: Reason.NotAuthorised, text: 'the identity is revoked' };
     const fault = nameFault(topic);
     if (fault !== '') return { reason: Reason.TopicNameInvalid, text: fault };
-    if (topic.startsWith('$')) return { reason: Reason.NotAuthorised, text: 'topics that begin with $ are not for clients' };
+    if (topic.startsWith('$'))
+      return { reason: Reason.NotAuthorised, text: 'topics that begin with $ are not for clients' };
     if (contains(ownTopics, topic) || !this.#publish.some((g) => contains(g, topic)))
       return { reason: Reason.NotAuthorised, text: 'no rule lets this identity publish here' };
     if (!retain) return undefined;
-    if (this.#policy.isCommand(topic)) return { reason: Reason.RetainNotSupported, text: 'a command may not be retained' };
+    if (this.#policy.isCommand(topic))
+      return { reason: Reason.RetainNotSupported, text: 'a command may not be retained' };
     if (!this.#retain.some((g) => contains(g, topic)))
       return { reason: Reason.RetainNotSupported, text: 'no rule lets this identity retain here' };
     return undefined;
@@ -125,7 +131,8 @@ export class Grants {
   will(topic: string, retain: boolean): Denied | undefined {
     const denied = this.publish(topic, retain);
     if (denied !== undefined) return { reason: Reason.NotAuthorised, text: `will: ${denied.text}` };
-    if (this.#policy.isCommand(topic)) return { reason: Reason.NotAuthorised, text: 'will: a will may not be a command' };
+    if (this.#policy.isCommand(topic))
+      return { reason: Reason.NotAuthorised, text: 'will: a will may not be a command' };
     return undefined;
   }
 

@@ -1,10 +1,11 @@
 // The gateway as a whole: audit, broker, desk and door put together, to be run in a process of its own. It imports no
 // twin: physics is asked through `judge`, readings and findings leave through callbacks.
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Reading } from '#events';
 import { FaultError, type Verdict } from '#findings';
-import { type AuditEntry, openAudit } from './audit/index.ts';
 import type { AuditSink } from './audit/index.ts';
+import { type AuditEntry, openAudit } from './audit/index.ts';
 import { startBroker } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import type { HoldEntry, Holds } from './holds.ts';
@@ -81,6 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     packetBytes: limits.packetBytes,
     receiveMaximum: limits.receiveMaximum,
   };
+  const linkName = `parapet-${randomBytes(6).toString('hex')}`;
   const hearTelemetry = options.onTelemetry === undefined ? [] : [options.onTelemetry];
   const hearVerdict = options.onVerdict === undefined ? [] : [options.onVerdict];
   const desk = new Desk(
@@ -90,6 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       audit: opened.log,
       judge: options.judge,
       link,
+      linkName,
       now,
       say,
       verdict: (v) => {
@@ -106,6 +109,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     budget,
     link,
+    linkName,
     isCommand: (topic) => policy.isCommand(topic),
     isRevoked: (id) => policy.isRevoked(id),
     command: (publish, grants) => desk.submit(publish, grants),
@@ -213,7 +217,8 @@ class PastReader implements Past {
 
   notes(): string[] {
     return [...this.#open].map(
-      (id) => `Command ${id} was released before the last stop, and whether it left is not known. It is not sent again.`,
+      (id) =>
+        `Command ${id} was released before the last stop, and whether it left is not known. It is not sent again.`,
     );
   }
 }

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { type Authority, createAuthority, type Issued, type IssueOptions, issue } from './ca.ts';
 import { compileConfig, type GatewayConfig, type GatewayFile } from './config.ts';
 
@@ -57,7 +57,7 @@ export class TestCity {
   }
   async client(port: number, id: string, options: IClientOptions = {}): Promise<MqttClient> {
     const pair = await this.certificate(id);
-    const client = await connectAsync(`mqtts://localhost:${port}`, {
+    const client = connect(`mqtts://localhost:${port}`, {
       ca: this.ca.cert,
       ...pair,
       clientId: id.split('/').at(-1)!,
@@ -66,8 +66,12 @@ export class TestCity {
       connectTimeout: 5000,
       ...options,
     });
-    client.on('error', () => {});
     this.#clients.push(client);
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', () => resolve());
+      client.once('close', () => reject(new Error('closed before CONNACK')));
+      client.on('error', reject);
+    });
     return client;
   }
   async close(): Promise<void> {

@@ -9,7 +9,10 @@ const there = existsSync(corpus);
 if (!there) console.log(`skipped: no ${corpus}`);
 
 const level = fc.constantFrom('a', 'b', '', '$s');
-const name = fc.array(level, { minLength: 1, maxLength: 4 }).map((l) => l.join('/')).filter((t) => t !== '');
+const name = fc
+  .array(level, { minLength: 1, maxLength: 4 })
+  .map((l) => l.join('/'))
+  .filter((t) => t !== '');
 const filter = fc
   .tuple(fc.array(fc.constantFrom('a', 'b', '', '+', '$s'), { maxLength: 4 }), fc.boolean())
   .map(([l, all]) => [...l, ...(all ? ['#'] : [])].join('/'))
@@ -40,13 +43,15 @@ describe('topic filters', () => {
   });
 
   it('are refused where a wildcard does not fill its level, and past 64 levels', () => {
-    for (const f of ['a+', '+a', 'a/+x', 'a/#/b', 'a#', '', 'a/'.repeat(64), 'x\u0000']) expect(filterFault(f), f).not.toBe('');
+    for (const f of ['a+', '+a', 'a/+x', 'a/#/b', 'a#', '', 'a/'.repeat(64), 'x\u0000'])
+      expect(filterFault(f), f).not.toBe('');
     for (const f of ['+', '#', 'a/+/b/#', '/', '$SYS/#']) expect(filterFault(f), f).toBe('');
     expect(nameFault('+/'.repeat(8000))).not.toBe('');
   });
 
   it('lose one $share prefix and no more', () => {
     expect(parseShare('$share/g/$share/h/x')).toMatchObject({ group: 'g', filter: '$share/h/x' });
-    for (const f of ['$share', '$share/', '$share//x', '$share/+/x', '$share/g', '$share/g/']) expect(parseShare(f).fault, f).not.toBe('');
+    for (const f of ['$share', '$share/', '$share//x', '$share/+/x', '$share/g', '$share/g/'])
+      expect(parseShare(f).fault, f).not.toBe('');
   });
 });

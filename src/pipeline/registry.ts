@@ -2,11 +2,20 @@
 // is visible here, and a search finds every use. The house test holds folders and list together, both ways.
 
 import type { DecoderKind } from '#decoders';
+import { diameter } from '#decoders/diameter';
 import { dns } from '#decoders/dns';
+import { flow } from '#decoders/flow';
 import { ip } from '#decoders/ip';
+import { m2pa } from '#decoders/m2pa';
+import { m3ua } from '#decoders/m3ua';
+import { map } from '#decoders/map';
+import { sccp } from '#decoders/sccp';
+import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
 import type { DetectorKind } from '#detectors';
 import { dnsTunnel } from '#detectors/dns-tunnel';
+import { relay } from '#detectors/relay';
+import { signalling } from '#detectors/signalling';
 import type { SourceKind } from '#sources';
 import { ndjson } from '#sources/ndjson';
 import { pcap } from '#sources/pcap';
@@ -17,6 +26,6 @@ import { zeek } from '#sources/zeek';
 export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson, zeek];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
-export const decoders: readonly DecoderKind[] = [ip, tcp, dns];
+export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, flow];
 
-export const detectors: readonly DetectorKind[] = [dnsTunnel];
+export const detectors: readonly DetectorKind[] = [dnsTunnel, relay, signalling];

@@ -43,7 +43,7 @@ const channel = new Channel(process as unknown as Port, {
     const answer = message.release
       ? await gateway.holds.release(message.hold, message.person)
       : await gateway.holds.refuse(message.hold, message.person);
-    await channel.send({ kind: 'answered', hold: message.hold, done: answer.done, text: answer.text });
+    await channel.send({ kind: 'answered', hold: message.hold, done: answer.done || agreed() > before, text: answer.text });
     await tellHolds();
   },
 });

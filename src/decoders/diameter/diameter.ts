@@ -15,7 +15,14 @@ import {
 import { addressHash } from '#lib/address';
 import type { DecoderKind } from '../contract.ts';
 import { commandName } from './dictionary.ts';
-import { DiameterMessage, HEADER_BYTES, looksLikeHeader, MESSAGE_BYTES_MAX, messageBytes, readMessage } from './message.ts';
+import {
+  type DiameterMessage,
+  HEADER_BYTES,
+  looksLikeHeader,
+  MESSAGE_BYTES_MAX,
+  messageBytes,
+  readMessage,
+} from './message.ts';
 
 const PPID = { diameter: 46, dtls: 47 } as const;
 const PORTS = new Set([3868, 5868]);
@@ -50,7 +57,8 @@ const card: DecoderCard = {
   name: 'diameter',
   takes: ['sctp', 'stream'],
   gives: ['signalling'],
-  recognisedBy: 'SCTP payload protocol 46 (or 0 with a well-formed header); TCP port 3868 or 5868 with a well-formed header, or a well-formed header whose length ends the first chunk',
+  recognisedBy:
+    'SCTP payload protocol 46 (or 0 with a well-formed header); TCP port 3868 or 5868 with a well-formed header, or a well-formed header whose length ends the first chunk',
   limits: '64 KiB a message, 2,048 AVPs, 16 groups deep; 16,384 requests waiting 30 s; 1,024 unfinished streams',
   faults,
 };
@@ -154,6 +162,7 @@ class Diameter implements Decoder {
       at += size;
       place = batch.place;
     }
+    if (batch.ended) this.#isDiameter.delete(connection);
     if (at < end && !batch.ended && end - at < MESSAGE_BYTES_MAX) {
       if (this.#streams.size >= STREAMS_MAX) {
         this.#streams.delete(this.#streams.keys().next().value!);
@@ -239,6 +248,8 @@ function record(
     apn: d.apn,
     outcome: 'pending',
     errorCode: -1,
+    // IDR-Flags bits 3 and 4: EPS location information, current location (TS 29.272, 7.3.103).
+    asksLocation: (d.idrFlags & 0x18) !== 0,
     gaveLocation: false,
     gaveKeys: false,
     gaveIdentity: false,
@@ -257,7 +268,8 @@ function answered(m: SignallingMessage, d: DiameterMessage, at: number, place: n
     msisdn: m.msisdn === '' ? d.msisdn : m.msisdn,
     imsi: m.imsi === '' ? imsiOf(d.userName, new Set()) : m.imsi,
     apn: m.apn === '' ? d.apn : m.apn,
-    gaveLocation: success && (d.hasLocation || d.hasServingNode || ((m.operation === 306 || m.operation === 8388620) && success)),
+    gaveLocation:
+      success && (d.hasLocation || d.hasServingNode || ((m.operation === 306 || m.operation === 8388620) && success)),
     gaveKeys: success && d.hasKeys,
     gaveIdentity: success && m.imsi === '' && d.userName !== '',
     oddities: d.oddities.size === 0 ? m.oddities : [...new Set([...m.oddities, ...d.oddities])],

@@ -11,7 +11,19 @@ const DEPTH_MAX = 16;
 const TEXT_MAX = 255;
 
 /** Groups that are looked into; others are passed over. */
-const groups = new Set<number>([Avp.ExperimentalResult, Avp.SubscriptionId, 1400, 1413, 1414, 1428, 1429, 1430, 1475, 1496, 2401]);
+const groups = new Set<number>([
+  Avp.ExperimentalResult,
+  Avp.SubscriptionId,
+  1400,
+  1413,
+  1414,
+  1428,
+  1429,
+  1430,
+  1475,
+  1496,
+  2401,
+]);
 
 export class DiameterMessage {
   request = false;
@@ -41,7 +53,13 @@ export class DiameterMessage {
 /** Whether a header that a peer would accept starts at `at` (20 octets must be there). */
 export function looksLikeHeader(bytes: Uint8Array, at: number): boolean {
   const length = u24(bytes, at + 1);
-  return bytes[at] === 1 && length >= HEADER_BYTES && length <= MESSAGE_BYTES_MAX && (length & 3) === 0 && (bytes[at + 4]! & 15) === 0;
+  return (
+    bytes[at] === 1 &&
+    length >= HEADER_BYTES &&
+    length <= MESSAGE_BYTES_MAX &&
+    (length & 3) === 0 &&
+    (bytes[at + 4]! & 15) === 0
+  );
 }
 
 export function messageBytes(bytes: Uint8Array, at: number): number {
@@ -116,7 +134,14 @@ function walk(bytes: Uint8Array, from: number, end: number, m: DiameterMessage):
 }
 
 /** Once a message at the most (RFC 6733, 6; TS 29.272, 7.2). */
-const once = new Set<number>([Avp.UserName, Avp.OriginHost, Avp.OriginRealm, Avp.DestinationHost, Avp.DestinationRealm, Avp.VisitedPlmnId]);
+const once = new Set<number>([
+  Avp.UserName,
+  Avp.OriginHost,
+  Avp.OriginRealm,
+  Avp.DestinationHost,
+  Avp.DestinationRealm,
+  Avp.VisitedPlmnId,
+]);
 
 function take(bytes: Uint8Array, code: number, from: number, end: number, depth: number, m: DiameterMessage): void {
   switch (code) {

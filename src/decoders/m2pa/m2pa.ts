@@ -60,7 +60,8 @@ class M2pa implements Decoder {
       sink.fault('M2PA_LENGTH', batch.origin, batch.place, -1);
       return;
     }
-    const said = ((bytes[offset + 4]! << 24) | (bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!) >>> 0;
+    const said =
+      ((bytes[offset + 4]! << 24) | (bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!) >>> 0;
     const length = Math.min(said, batch.length);
     // Header 16 octets, then the priority octet; user data without content is an acknowledgement (2.3.1).
     if (bytes[offset + 3] !== USER_DATA || length <= 17) return;

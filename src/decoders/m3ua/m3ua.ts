@@ -34,8 +34,7 @@ const card: DecoderCard = {
   name: 'm3ua',
   takes: ['sctp'],
   gives: ['mtp'],
-  recognisedBy:
-    'SCTP payload protocol 3, also in swapped byte order; with 0 a well-formed common header, or port 2905',
+  recognisedBy: 'SCTP payload protocol 3, also in swapped byte order; with 0 a well-formed common header, or port 2905',
   limits: '64 messages in one SCTP message, 32 parameters a message',
   faults,
 };

@@ -153,7 +153,13 @@ export function readAnswer(bytes: Uint8Array, at: number, end: number, code: num
     if (out.imsi === '' && ((h.is(0, 4) && code !== 22) || (h.is(2, 9) && code === 22)) && code !== 83 && code !== 85)
       field(bytes, h, 'imsi', out);
     // LocationInfoWithLMSI [0]: networkNode-Number [1].
-    if (code === 45 && h.is(2, 0) && h.constructed && readHeader(bytes, h.content, h.contentEnd, inner) && inner.is(2, 1))
+    if (
+      code === 45 &&
+      h.is(2, 0) &&
+      h.constructed &&
+      readHeader(bytes, h.content, h.contentEnd, inner) &&
+      inner.is(2, 1)
+    )
       out.node = number(bytes, inner.content, inner.contentEnd - inner.content);
   }
   out.gaveIdentity = gives.identity === true && out.imsi !== '';

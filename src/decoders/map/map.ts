@@ -1,7 +1,16 @@
 // MAP and CAP over TCAP over SCCP: one SignallingMessage when an operation is asked, one when its answer, refusal, bounce or
 // time-out is known. What is MAP is told by the application context, and where there is none by subsystem numbers, never by
 // the operation code alone: other users of TCAP have the same codes. What cannot be decoded at a MAP subsystem is said too.
-import { type Decoder, type DecoderCard, type EventBatch, recordBatch, SccpMessage, type SignallingMessage, type Sink } from '#events';
+import {
+  type Decoder,
+  type DecoderCard,
+  type EventBatch,
+  recordBatch,
+  SccpMessage,
+  type SignallingMessage,
+  type Sink,
+} from '#events';
+import { PairTable } from '#lib/table';
 import type { DecoderKind } from '../contract.ts';
 import { readTcap, type TcapComponent, type TcapMessage, TcapType } from '../tcap/index.ts';
 import { Argument, readAnswer, readArgument } from './argument.ts';
@@ -11,12 +20,20 @@ import { type Dialogue, Transactions } from './transactions.ts';
 
 /** Application contexts of MAP (0.4.0.0.1.0), of CAP phase 1 (0.4.0.0.1.0.50) and later (0.4.0.0.1.21 to 23). */
 const MAP_CONTEXT = '0.4.0.0.1.0.';
-const CAP_CONTEXTS = ['0.4.0.0.1.0.50.', '0.4.0.0.1.0.51.', '0.4.0.0.1.0.52.', '0.4.0.0.1.21.', '0.4.0.0.1.22.', '0.4.0.0.1.23.'];
+const CAP_CONTEXTS = [
+  '0.4.0.0.1.0.50.',
+  '0.4.0.0.1.0.51.',
+  '0.4.0.0.1.0.52.',
+  '0.4.0.0.1.21.',
+  '0.4.0.0.1.22.',
+  '0.4.0.0.1.23.',
+];
 const SSN_MANAGEMENT = 1;
 const SSN_CAP = 146;
 /** The same message within this time is a second tap or a retransmission; taps were seen 7 to 30 ms apart. */
 const SAME_MICROS = 500e3;
-const SAME_MAX = 16384;
+/** log2 of the messages remembered. */
+const SAME_BITS = 14;
 /** TCAP messages looked at in one SCCP message; there should be one. */
 const MESSAGES_MAX = 8;
 
@@ -34,8 +51,10 @@ class Map_ implements Decoder {
   readonly card = card;
   readonly #transactions = new Transactions();
   readonly #argument = new Argument();
-  /** Hash of a message to its time; oldest first. */
-  readonly #recent = new Map<number, number>();
+  /** Messages of the last moments by two hashes, with their times, microseconds. */
+  readonly #recent = new PairTable(SAME_BITS);
+  readonly #recentAt = new Float64Array(2 ** SAME_BITS);
+  #firstAt = -1;
 
   get shed(): number {
     return this.#transactions.shed;
@@ -61,7 +80,8 @@ class Map_ implements Decoder {
   }
 
   advance(to: number, sink: Sink): void {
-    for (let m = this.#transactions.overdue(to); m !== undefined; m = this.#transactions.overdue(to)) unanswered(m, sink);
+    for (let m = this.#transactions.overdue(to); m !== undefined; m = this.#transactions.overdue(to))
+      unanswered(m, sink);
   }
 
   end(sink: Sink): void {
@@ -75,12 +95,15 @@ class Map_ implements Decoder {
       a = Math.imul(a ^ batch.bytes[i]!, 0x01000193);
       b = Math.imul(b ^ batch.bytes[i]!, 0x85ebca6b) ^ (b >>> 13);
     }
-    const key = (a >>> 0) * 0x200000 + ((b >>> 0) & 0x1fffff);
-    const before = this.#recent.get(key);
-    if (before !== undefined && Math.abs(batch.at - before) < SAME_MICROS) return true;
-    this.#recent.delete(key);
-    if (this.#recent.size >= SAME_MAX) this.#recent.delete(this.#recent.keys().next().value!);
-    this.#recent.set(key, batch.at);
+    const first = a >>> 0 || 1;
+    let slot = this.#recent.find(first, b >>> 0);
+    const before = slot < 0 ? Number.NEGATIVE_INFINITY : this.#recentAt[slot]!;
+    if (Math.abs(batch.at - before) < SAME_MICROS) return true;
+    if (slot < 0) slot = this.#recent.insert(first, b >>> 0);
+    this.#recentAt[slot] = batch.at;
+    // The oldest of a full window goes. Counted from the first message, since weights are single precision.
+    if (this.#firstAt < 0) this.#firstAt = batch.at;
+    this.#recent.weight[slot] = (batch.at - this.#firstAt) / 1e6;
     return false;
   }
 
@@ -161,7 +184,14 @@ class Map_ implements Decoder {
     if (gone !== undefined) unanswered(gone, sink);
   }
 
-  #answer(batch: SccpMessage, c: TcapComponent, peer: string, dialogue: Dialogue, oddities: Set<string>, sink: Sink): void {
+  #answer(
+    batch: SccpMessage,
+    c: TcapComponent,
+    peer: string,
+    dialogue: Dialogue,
+    oddities: Set<string>,
+    sink: Sink,
+  ): void {
     const m = this.#transactions.answer(peer, c.invokeId);
     if (m === undefined) return;
     const a = this.#argument;
@@ -174,7 +204,8 @@ class Map_ implements Decoder {
         answerAt: batch.at,
         answerPlace: batch.place,
         imsi: m.imsi === '' ? a.imsi : m.imsi,
-        servingNode: m.servingNode === '' || m.operation === 71 || m.operation === 45 ? a.node || m.servingNode : m.servingNode,
+        servingNode:
+          m.servingNode === '' || m.operation === 71 || m.operation === 45 ? a.node || m.servingNode : m.servingNode,
         outcome: c.kind === 'result' ? 'success' : 'refused',
         errorCode: c.kind === 'error' ? c.code : -1,
         gaveLocation: a.gaveLocation,

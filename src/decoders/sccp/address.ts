@@ -20,7 +20,9 @@ export class SccpAddress {
   /** How findings and pairing name it. */
   get text(): string {
     if (this.digits !== '') return this.digits;
-    return this.pointCode < 0 && this.ssn < 0 ? '' : `${this.pointCode < 0 ? '' : this.pointCode}:${this.ssn < 0 ? '' : this.ssn}`;
+    return this.pointCode < 0 && this.ssn < 0
+      ? ''
+      : `${this.pointCode < 0 ? '' : this.pointCode}:${this.ssn < 0 ? '' : this.ssn}`;
   }
 }
 

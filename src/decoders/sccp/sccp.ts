@@ -115,7 +115,8 @@ class Sccp implements Decoder {
       return;
     }
     const type = bytes[start]!;
-    if (type !== MessageType.UDT && type !== MessageType.UDTS && (type < MessageType.XUDT || type > MessageType.LUDTS)) return;
+    if (type !== MessageType.UDT && type !== MessageType.UDTS && (type < MessageType.XUDT || type > MessageType.LUDTS))
+      return;
     const extended = type >= MessageType.XUDT;
     const wide = type >= MessageType.LUDT ? 2 : 1;
     m.messageType = type;
@@ -226,7 +227,13 @@ class Sccp implements Decoder {
         this.#reassemblies.delete(this.#reassemblies.keys().next().value!);
         this.shed += 1;
       }
-      this.#reassemblies.set(key, { at: m.at, origin: m.origin, parts: [part], places: [...m.places, m.place], remaining });
+      this.#reassemblies.set(key, {
+        at: m.at,
+        origin: m.origin,
+        parts: [part],
+        places: [...m.places, m.place],
+        remaining,
+      });
       return true;
     }
     if (r === undefined || remaining !== r.remaining - 1 || r.parts.length >= SEGMENTS_MAX) {

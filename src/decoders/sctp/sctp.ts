@@ -37,16 +37,20 @@ const card: DecoderCard = {
   takes: ['packet'],
   gives: ['sctp'],
   recognisedBy: 'IP protocol 132',
-  limits: '2,048 directions; 64 fragments and 64 KiB of unfinished messages each; 256 TSNs remembered against repetition',
+  limits:
+    '2,048 directions; 64 fragments and 64 KiB of unfinished messages each; 256 TSNs remembered against repetition',
   faults,
 };
 
 class Sctp implements Decoder {
   readonly card = card;
   readonly #table = new PairTable(DIRECTION_BITS);
-  readonly #directions: (Direction | undefined)[] = new Array<Direction | undefined>(2 ** DIRECTION_BITS).fill(undefined);
+  readonly #directions: (Direction | undefined)[] = new Array<Direction | undefined>(2 ** DIRECTION_BITS).fill(
+    undefined,
+  );
   readonly #message = new SctpMessage();
   #shed = 0;
+  #firstAt = -1;
 
   get shed(): number {
     return this.#shed + this.#table.shed;
@@ -112,7 +116,9 @@ class Sctp implements Decoder {
         fragmentBytes: 0,
       };
     }
-    this.#table.weight[slot] = batch.at[row]! / 1e6;
+    // The direction silent for longest goes first. Counted from the first packet, since weights are single precision.
+    if (this.#firstAt < 0) this.#firstAt = batch.at[row]!;
+    this.#table.weight[slot] = (batch.at[row]! - this.#firstAt) / 1e6;
     return this.#directions[slot]!;
   }
 

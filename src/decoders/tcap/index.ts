@@ -1,2 +1,2 @@
 export type { TcapComponent, TcapMessage } from './tcap.ts';
-export { TcapType, readTcap } from './tcap.ts';
+export { readTcap, TcapType } from './tcap.ts';

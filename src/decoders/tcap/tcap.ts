@@ -35,7 +35,12 @@ const inner = new BerHeader();
 const deep = new BerHeader();
 
 /** Reads one message at `start`. @returns undefined where it is not TCAP; why is the last of `oddities` */
-export function readTcap(bytes: Uint8Array, start: number, end: number, oddities: Set<string>): TcapMessage | undefined {
+export function readTcap(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  oddities: Set<string>,
+): TcapMessage | undefined {
   if (start >= end) return fail(oddities, 'TCAP_EMPTY');
   // ANSI TCAP (T1.114) uses private-class package types: query, conversation, response, unidirectional.
   if (bytes[start]! >> 6 === 3) return fail(oddities, 'TCAP_ANSI');
@@ -193,7 +198,10 @@ function readComponent(
     } else if (deep.is(0, 6)) {
       // Global operation codes are OIDs; the last arc is the number that local codes have.
       oddities.add('TCAP_GLOBAL_OPCODE');
-      const arc = deep.contentEnd - deep.content === 1 ? bytes[deep.content]! : lastArc(oidText(bytes, deep.content, deep.contentEnd));
+      const arc =
+        deep.contentEnd - deep.content === 1
+          ? bytes[deep.content]!
+          : lastArc(oidText(bytes, deep.content, deep.contentEnd));
       code = arc;
       at = deep.next;
     } else oddities.add('TCAP_OPCODE');
@@ -209,7 +217,8 @@ function lastArc(oid: string): number {
 /** A small INTEGER; octets before the last four are ignored. `code` is noted where the form is not the shortest. */
 function integer(bytes: Uint8Array, header: BerHeader, code: string, oddities: Set<string>): number {
   let value = 0;
-  for (let i = Math.max(header.content, header.contentEnd - 4); i < header.contentEnd; i++) value = (value << 8) | bytes[i]!;
+  for (let i = Math.max(header.content, header.contentEnd - 4); i < header.contentEnd; i++)
+    value = (value << 8) | bytes[i]!;
   const octets = header.contentEnd - header.content;
   if (code !== '' && octets > 1 && bytes[header.content] === 0 && bytes[header.content + 1]! < 128) oddities.add(code);
   return octets === 1 ? (value << 24) >> 24 : value;

@@ -35,7 +35,14 @@ describe('the audit chain', () => {
       const other = join(dir, 'other.ndjson');
       writeFileSync(other, `${change([...lines]).join('\n')}\n`);
       const { fault } = verify(other);
-      expect(fault!.offset).toBe(Buffer.byteLength(lines.slice(0, fault!.line - 1).map((l) => `${l}\n`).join('')));
+      expect(fault!.offset).toBe(
+        Buffer.byteLength(
+          lines
+            .slice(0, fault!.line - 1)
+            .map((l) => `${l}\n`)
+            .join(''),
+        ),
+      );
       return fault!.line;
     };
     expect(broken((l) => l.with(7, l[7]!.replace('"i":6', '"i":7')))).toBe(8);
@@ -72,7 +79,9 @@ describe('the audit chain', () => {
       const { openAudit } = await import('#gateway/audit');
       const { log } = await openAudit(${JSON.stringify(path)}, ${at});
       for (let i = 0; ; i++) { await log.append('x', { i, pad: 'p'.repeat(3000) }, ${at} + i); console.log(i); }`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let out = '';
     child.stdout.on('data', (d) => (out += d));
     while (out.split('\n').length < 20 && child.exitCode === null) await new Promise((r) => setTimeout(r, 20));
@@ -81,7 +90,12 @@ describe('the audit chain', () => {
       child.kill('SIGKILL');
       await gone;
     }
-    const acknowledged = Number(out.split('\n').filter((l) => l !== '').at(-1));
+    const acknowledged = Number(
+      out
+        .split('\n')
+        .filter((l) => l !== '')
+        .at(-1),
+    );
     const proof = verify(path);
     expect(proof.fault === undefined || proof.torn).toBe(true);
     expect(proof.entries).toBeGreaterThanOrEqual(acknowledged + 2);

@@ -26,16 +26,27 @@ export function leafHash(prev: string, head: Uint8Array | string): string {
 
 /** @throws RangeError where the entry is longer than a line may be */
 export function entryLine(entry: AuditEntry, prev: string): { line: string; hash: string } {
-  const whole = JSON.stringify({ seq: entry.seq, at: isoTime(entry.at), type: entry.type, body: entry.body ?? null, prev });
+  const whole = JSON.stringify({
+    seq: entry.seq,
+    at: isoTime(entry.at),
+    type: entry.type,
+    body: entry.body ?? null,
+    prev,
+  });
   const head = whole.slice(0, -1);
   const hash = leafHash(prev, head);
   const line = `${head},"hash":"${hash}"}\n`;
-  if (Buffer.byteLength(line) > LINE_BYTES_MAX) throw new RangeError(`an audit entry longer than ${LINE_BYTES_MAX} octets`);
+  if (Buffer.byteLength(line) > LINE_BYTES_MAX)
+    throw new RangeError(`an audit entry longer than ${LINE_BYTES_MAX} octets`);
   return { line, hash };
 }
 
 /** @returns the entry and its hash, or what is wrong with the line */
-export function readLine(line: Buffer, seq: number, prev: string): { entry: AuditEntry; hash: string } | { fault: string } {
+export function readLine(
+  line: Buffer,
+  seq: number,
+  prev: string,
+): { entry: AuditEntry; hash: string } | { fault: string } {
   const text = line.toString('utf8');
   const match = tail.exec(text);
   if (match === null) return { fault: 'the line is not a whole entry' };

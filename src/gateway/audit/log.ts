@@ -41,7 +41,11 @@ export class AuditLog {
   /** A broken chain stays broken; a full disk may become free. */
   readonly #final: boolean;
 
-  constructor(sink: AuditSink | undefined, state: { seq: number; head: string; bytes: number; lastAt: number }, fault = '') {
+  constructor(
+    sink: AuditSink | undefined,
+    state: { seq: number; head: string; bytes: number; lastAt: number },
+    fault = '',
+  ) {
     this.#sink = sink;
     this.#seq = state.seq;
     this.#head = state.head;
@@ -187,7 +191,9 @@ export async function openAudit(
   try {
     if (torn !== undefined) {
       await target.truncate(start.bytes);
-      notes.push(`The last entry was torn (${torn.length} octets); it was cut off and its bytes were kept in the audit.`);
+      notes.push(
+        `The last entry was torn (${torn.length} octets); it was cut off and its bytes were kept in the audit.`,
+      );
       await log.append(
         'repair',
         {

@@ -26,7 +26,11 @@ export interface AuditFault {
  * @param known an entry's number and hash noted earlier: the file must still hold it
  * @throws where the file can't be read
  */
-export function verify(path: string, each?: (entry: AuditEntry) => void, known?: { seq: number; hash: string }): AuditProof {
+export function verify(
+  path: string,
+  each?: (entry: AuditEntry) => void,
+  known?: { seq: number; hash: string },
+): AuditProof {
   const fd = openSync(path, 'r');
   let entries = 0;
   let head = genesis;
@@ -72,7 +76,8 @@ export function verify(path: string, each?: (entry: AuditEntry) => void, known?:
       rest = Buffer.from(bytes.subarray(at));
       if (rest.length > LINE_BYTES_MAX) return broken(`a line longer than ${LINE_BYTES_MAX} octets`);
     }
-    if (rest.length > 0) return proof({ line: entries + 1, offset: goodBytes, text: 'the file ends inside an entry' }, true);
+    if (rest.length > 0)
+      return proof({ line: entries + 1, offset: goodBytes, text: 'the file ends inside an entry' }, true);
     if (!knownMet) return broken(`entry ${known!.seq}, noted earlier, is missing: the end was cut off`);
     return proof(undefined, false);
   } finally {

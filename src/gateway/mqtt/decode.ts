@@ -93,7 +93,10 @@ function read(first: number, c: Cursor, version: Version, sender: Sender): Packe
         const options = c.u8();
         if (filter === '') c.fail('an empty topic filter');
         if ((options & 3) === 3 || (options & (five ? 0xc0 : 0xfc)) !== 0 || (options & 0x30) === 0x30)
-          c.fail('subscription options that do not exist', (options & 3) === 3 ? Reason.ProtocolError : Reason.Malformed);
+          c.fail(
+            'subscription options that do not exist',
+            (options & 3) === 3 ? Reason.ProtocolError : Reason.Malformed,
+          );
         filters.push({
           filter,
           qos: (options & 3) as Qos,

@@ -1,6 +1,6 @@
 // Packets to bytes: the only way anything leaves the gateway. The caller has checked lengths by having decoded them or
 // by making them; a string or field too long for its two-octet length is our own mistake and throws.
-import { type Packet, type Properties, type Version, type Will } from './packets.ts';
+import type { Packet, Properties, Version, Will } from './packets.ts';
 import { wireOf } from './properties.ts';
 
 class Writer {
@@ -49,7 +49,10 @@ class Writer {
     this.at += this.bytes.write(value, this.at, 'utf8');
   }
   properties(list: Properties): void {
-    if (list.length === 0) return this.u8(0);
+    if (list.length === 0) {
+      this.u8(0);
+      return;
+    }
     const inner = new Writer();
     for (const { id, value } of list) {
       inner.varint(id);
@@ -159,11 +162,7 @@ export function encode(packet: Packet, version: Version): Buffer {
       if (five) body.properties(packet.properties);
       for (const f of packet.filters) {
         body.string(f.filter);
-        body.u8(
-          five
-            ? f.qos | (f.noLocal ? 4 : 0) | (f.retainAsPublished ? 8 : 0) | (f.retainHandling << 4)
-            : f.qos,
-        );
+        body.u8(five ? f.qos | (f.noLocal ? 4 : 0) | (f.retainAsPublished ? 8 : 0) | (f.retainHandling << 4) : f.qos);
       }
       break;
     case 'unsubscribe':

@@ -77,24 +77,28 @@ const packet: fc.Arbitrary<Packet> = fc.oneof(
       id: q > 0 ? i : 0,
       properties,
     })),
-  fc.tuple(id, fc.constantFrom('puback' as const, 'pubrec' as const), fc.constantFrom(0, 0x10, 0x87)).map(([i, type, reason]) => ({
-    type,
-    id: i,
-    reason,
-    properties: noProperties,
-  })),
-  fc.tuple(id, fc.array(fc.tuple(topic, qos, fc.boolean()), { minLength: 1, maxLength: 5 }), userProperties).map(([i, f, properties]) => ({
-    type: 'subscribe' as const,
-    id: i,
-    properties,
-    filters: f.map(([filter, q, noLocal]) => ({
-      filter,
-      qos: q as 0 | 1 | 2,
-      noLocal,
-      retainAsPublished: false,
-      retainHandling: 0 as const,
+  fc
+    .tuple(id, fc.constantFrom('puback' as const, 'pubrec' as const), fc.constantFrom(0, 0x10, 0x87))
+    .map(([i, type, reason]) => ({
+      type,
+      id: i,
+      reason,
+      properties: noProperties,
     })),
-  })),
+  fc
+    .tuple(id, fc.array(fc.tuple(topic, qos, fc.boolean()), { minLength: 1, maxLength: 5 }), userProperties)
+    .map(([i, f, properties]) => ({
+      type: 'subscribe' as const,
+      id: i,
+      properties,
+      filters: f.map(([filter, q, noLocal]) => ({
+        filter,
+        qos: q as 0 | 1 | 2,
+        noLocal,
+        retainAsPublished: false,
+        retainHandling: 0 as const,
+      })),
+    })),
   fc.tuple(id, fc.array(topic, { minLength: 1, maxLength: 5 })).map(([i, filters]) => ({
     type: 'unsubscribe' as const,
     id: i,
@@ -166,7 +170,7 @@ describe('the MQTT codec', () => {
     ['SUBSCRIBE without its flags', '8006000100016100', 4],
     ['reserved subscription options', '82060001000161fc', 4],
     ['octets after the packet', 'c00100', 4],
-    ['a server\'s packet', '20020000', 4],
+    ["a server's packet", '20020000', 4],
   ] as const)('refuses %s', (_, hex, version) => {
     expect(readAll(Buffer.from(hex, 'hex'), version).at(-1)?.type).toBe('malformed');
   });
@@ -216,7 +220,9 @@ describe.skipIf(!there)("Mosquitto's vectors", () => {
   it('are refused where Mosquitto refuses them by form, and read where it reads them', () => {
     let agree = 0;
     const differ: string[] = [];
-    for (const file of readdirSync(corpus).filter((f) => /^(CONNECT|PUBLISH|PUB|SUBSCRIBE|UNSUBSCRIBE|PING|DISCONNECT)/.test(f))) {
+    for (const file of readdirSync(corpus).filter((f) =>
+      /^(CONNECT|PUBLISH|PUB|SUBSCRIBE|UNSUBSCRIBE|PING|DISCONNECT)/.test(f),
+    )) {
       for (const group of JSON.parse(readFileSync(join(corpus, file), 'utf8')) as VectorGroup[]) {
         for (const test of group.tests) {
           const version = test.ver ?? group.ver;

@@ -88,7 +88,8 @@ export function readProperties(cursor: Cursor, place: number): Properties {
     }
     if (id !== Id.UserProperty && !(id === Id.SubscriptionId && place === Place.publish)) {
       const bit = 1 << (id & 31);
-      if ((id < 32 ? seenLow : seenHigh) & bit) cursor.fail(`property 0x${id.toString(16)} twice`, Reason.ProtocolError);
+      if ((id < 32 ? seenLow : seenHigh) & bit)
+        cursor.fail(`property 0x${id.toString(16)} twice`, Reason.ProtocolError);
       if (id < 32) seenLow |= bit;
       else seenHigh |= bit;
     }

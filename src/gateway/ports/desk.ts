@@ -32,6 +32,7 @@ export interface DeskWorld {
   readonly audit: AuditLog;
   readonly judge: Judge;
   readonly link: Omit<LinkOptions, 'clientId'>;
+  readonly linkName: string;
   /** Microseconds of the wall clock. */
   now(): number;
   say(text: string): void;
@@ -67,7 +68,12 @@ export class Desk {
         blocked: (held) => this.#blocked(held),
         execute: (held) => this.#execute(held),
         refused: (held, _by, text) => {
-          this.#tell({ ...held.verdict, at: world.now(), decision: 'refuse', reasons: [text, ...held.verdict.reasons] });
+          this.#tell({
+            ...held.verdict,
+            at: world.now(),
+            decision: 'refuse',
+            reasons: [text, ...held.verdict.reasons],
+          });
         },
       },
       config.approvals,
@@ -75,7 +81,7 @@ export class Desk {
       past.holds,
     );
     this.#link = new BrokerLink(
-      { ...world.link, clientId: `parapet-gateway-${process.pid}` },
+      { ...world.link, clientId: `${world.linkName}-desk` },
       {
         up: () => this.#brokerUp(),
         down: () => {
@@ -132,7 +138,8 @@ export class Desk {
       decidedInMicros: 0,
     };
     const took = (): number => Math.round((performance.now() - startedAt) * 1000);
-    if (precheck(facts) !== undefined) return this.#act(facts, judgeCommand({ ...facts, decidedInMicros: took() }), requester);
+    if (precheck(facts) !== undefined)
+      return this.#act(facts, judgeCommand({ ...facts, decidedInMicros: took() }), requester);
     // Counted before physics is asked, so that many at once can't slip through one gap.
     this.#window.passed(requester, command.target, at);
     this.#judging++;
@@ -153,7 +160,10 @@ export class Desk {
     try {
       const answer = Promise.resolve(this.#world.judge(command, this.#world.now() + waitMs * 1000)).then(
         (verdict): TwinAnswer => ({ kind: 'answer', verdict }),
-        (error: unknown): TwinAnswer => ({ kind: 'error', text: error instanceof Error ? error.message : String(error) }),
+        (error: unknown): TwinAnswer => ({
+          kind: 'error',
+          text: error instanceof Error ? error.message : String(error),
+        }),
       );
       return await Promise.race([answer, late]);
     } catch (error) {
@@ -172,9 +182,18 @@ export class Desk {
       const text = 'The audit could not be written; nothing leaves that is not recorded.';
       verdict = { ...verdict, decision: 'hold', reasons: [text, ...verdict.reasons] };
     }
-    if (emergency) this.#world.say(`Emergency command ${command.id}: ${verdict.decision}. ${verdict.reasons.join(' ')}`);
+    if (emergency)
+      this.#world.say(`Emergency command ${command.id}: ${verdict.decision}. ${verdict.reasons.join(' ')}`);
     if (verdict.decision === 'hold') {
-      const kept = await this.holds.hold({ id: command.id, command, digest, topic, requester, verdict, heldAt: facts.at });
+      const kept = await this.holds.hold({
+        id: command.id,
+        command,
+        digest,
+        topic,
+        requester,
+        verdict,
+        heldAt: facts.at,
+      });
       if (!kept) {
         const text = 'It can not be held: its id is held already, or too many are.';
         verdict = { ...verdict, decision: 'refuse', reasons: [text, ...verdict.reasons] };
@@ -187,8 +206,7 @@ export class Desk {
       void outcome.then((text) => this.#record('outcome', { command: command.id, digest, text }));
     }
     this.#tell(verdict);
-    if (verdict.decision !== 'refuse') return Reason.Success;
-    return facts.retain ? Reason.RetainNotSupported : Reason.NotAuthorised;
+    return verdict.decision === 'refuse' ? Reason.NotAuthorised : Reason.Success;
   }
 
   #blocked(held: HeldCommand): string {
@@ -269,7 +287,8 @@ export class Desk {
             ? 'The broker took it, but nobody listens on its topic.'
             : `The broker refused it with reason 0x${p.reason.toString(16)}.`,
       );
-    else if (p.type === 'disconnect') this.#world.say(`The broker ended the gateway's session (0x${p.reason.toString(16)}).`);
+    else if (p.type === 'disconnect')
+      this.#world.say(`The broker ended the gateway's session (0x${p.reason.toString(16)}).`);
   }
 
   #takeId(): number {
@@ -297,4 +316,3 @@ function declared(policy: Policy, topic: string, action: string): CommandFacts['
   const found = policy.classOf(topic, action);
   return found === undefined ? 'no' : found.emergency ? 'emergency' : 'routine';
 }
-

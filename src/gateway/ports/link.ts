@@ -7,6 +7,7 @@ export interface LinkOptions {
   readonly host: string;
   readonly port: number;
   readonly version: Version;
+  /** Unique at the broker: two of one name would put each other out for ever. */
   readonly clientId: string;
   readonly packetBytes: number;
   /** QoS 1 and 2 messages the other side may have under way to us. */
@@ -63,7 +64,8 @@ export class BrokerLink {
     this.#closed = true;
     clearTimeout(this.#retry);
     clearInterval(this.#ping);
-    if (this.#up) this.#socket?.end(encode({ type: 'disconnect', reason: 0, properties: noProperties }, this.#options.version));
+    if (this.#up)
+      this.#socket?.end(encode({ type: 'disconnect', reason: 0, properties: noProperties }, this.#options.version));
     else this.#socket?.destroy();
     this.#up = false;
     this.#socket?.resume();

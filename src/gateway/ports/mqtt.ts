@@ -1,5 +1,5 @@
 // The MQTT door: TLS with client certificates, and every bound that holds before anyone is authenticated.
-import { X509Certificate, constants } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { GatewayConfig } from '../config.ts';
@@ -63,7 +63,9 @@ export class MqttDoor {
   listen(): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(this.#config.port, this.#config.host, () => resolve((this.#server.address() as AddressInfo).port));
+      this.#server.listen(this.#config.port, this.#config.host, () =>
+        resolve((this.#server.address() as AddressInfo).port),
+      );
     });
   }
 
@@ -84,10 +86,8 @@ export class MqttDoor {
   #count(socket: Socket): void {
     const source = socket.remoteAddress ?? '';
     const n = (this.#sources.get(source) ?? 0) + 1;
-    if (n > this.#config.limits.connectionsPerSource) {
-      this.counts.refused++;
-      return void socket.destroy();
-    }
+    // Counted as refused by tlsClientError.
+    if (n > this.#config.limits.connectionsPerSource) return void socket.destroy();
     this.#sources.set(source, n);
     socket.once('close', () => {
       const left = (this.#sources.get(source) ?? 1) - 1;
@@ -109,7 +109,12 @@ export class MqttDoor {
     }
     this.counts.connections++;
     socket.setNoDelay(true);
-    const connection = new Connection(socket, identity, certificate!.validToDate.getTime(), this.#config.limits.connectBytes);
+    const connection = new Connection(
+      socket,
+      identity,
+      certificate!.validToDate.getTime(),
+      this.#config.limits.connectBytes,
+    );
     this.#open.add(connection);
     socket.once('close', () => {
       this.#open.delete(connection);
@@ -153,7 +158,7 @@ export class MqttDoor {
     const key = `${c.identity.id}\n${clientId}`;
     // The same identity may take its own session over, nobody else's: the key holds the identity.
     this.#sessions.get(key)?.end(Reason.SessionTakenOver, '', false);
-    const session = new Session(c.socket, p, clientId, `parapet-${process.pid}-${++this.#made}`, grants, this.#world);
+    const session = new Session(c.socket, p, clientId, `${this.#world.linkName}-${++this.#made}`, grants, this.#world);
     c.session = session;
     this.#sessions.set(key, session);
     c.socket.once('close', () => {

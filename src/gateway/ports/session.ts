@@ -41,6 +41,8 @@ export interface SessionWorld {
   readonly limits: Limits;
   readonly budget: Budget;
   readonly link: Omit<LinkOptions, 'clientId'>;
+  /** Begins the client ids of our connections to the broker; random, so that two gateways never share one. */
+  readonly linkName: string;
   isCommand(topic: string): boolean;
   isRevoked(id: string): boolean;
   /** Judges a command; resolves to the reason code of its acknowledgement. */
@@ -54,7 +56,12 @@ type UnderWay =
   | { readonly kind: 'publish'; readonly packet: Publish; readonly clientId: number; received: boolean }
   | { readonly kind: 'will' }
   | { readonly kind: 'resubscribe' }
-  | { readonly kind: 'subscribe'; readonly packet: Subscribe; readonly asked: Subscribe; readonly denied: readonly number[] }
+  | {
+      readonly kind: 'subscribe';
+      readonly packet: Subscribe;
+      readonly asked: Subscribe;
+      readonly denied: readonly number[];
+    }
   | { readonly kind: 'unsubscribe'; readonly packet: Unsubscribe };
 
 export class Session {
@@ -81,7 +88,14 @@ export class Session {
   #ended = false;
   #pausedByBroker = false;
 
-  constructor(socket: TLSSocket, connect: Connect, clientId: string, linkId: string, grants: Grants, world: SessionWorld) {
+  constructor(
+    socket: TLSSocket,
+    connect: Connect,
+    clientId: string,
+    linkId: string,
+    grants: Grants,
+    world: SessionWorld,
+  ) {
     this.grants = grants;
     this.clientId = clientId;
     this.#socket = socket;
@@ -116,7 +130,8 @@ export class Session {
       { id: Id.MaximumPacketSize, value: limits.packetBytes },
       { id: Id.TopicAliasMaximum, value: aliasesMax },
     ];
-    if (numberOf(this.#connect.properties, Id.SessionExpiry, 0) > 0) properties.push({ id: Id.SessionExpiry, value: 0 });
+    if (numberOf(this.#connect.properties, Id.SessionExpiry, 0) > 0)
+      properties.push({ id: Id.SessionExpiry, value: 0 });
     if (this.#connect.clientId === '') properties.push({ id: Id.AssignedClientId, value: this.clientId });
     if (this.#connect.keepAlive !== this.keepAliveSeconds)
       properties.push({ id: Id.ServerKeepAlive, value: this.keepAliveSeconds });
@@ -124,7 +139,7 @@ export class Session {
   }
 
   /** A packet from the client, after CONNECT. */
-  fromClient(p: Packet): void {
+  fromClient(p: Packet) {
     if (this.#ended) return;
     if (this.grants.revoked) return this.end(Reason.Administrative, 'the identity is revoked', false);
     switch (p.type) {
@@ -162,7 +177,7 @@ export class Session {
     }
   }
 
-  #publish(wire: Publish): void {
+  #publish(wire: Publish) {
     const alias = numberOf(wire.properties, Id.TopicAlias, 0);
     let p = wire;
     if (alias > 0) {
@@ -184,7 +199,8 @@ export class Session {
         return;
       }
       const most = this.#connect.version === 5 ? this.#receiveMaximum : underWayMax;
-      if (this.#inbound.size >= most) return this.end(Reason.ReceiveMaximum, 'more messages under way than agreed', true);
+      if (this.#inbound.size >= most)
+        return this.end(Reason.ReceiveMaximum, 'more messages under way than agreed', true);
     }
     const denied = this.grants.publish(p.topic, p.retain) ?? this.#responseDenied(p);
     if (denied !== undefined) return this.#deny(p, denied);
@@ -194,7 +210,10 @@ export class Session {
       if ('fault' in readings) return this.#deny(p, { reason: Reason.PayloadFormat, text: readings.fault });
       const asset = p.topic.split('/')[1];
       if (readings.some((r) => r.asset !== asset))
-        return this.#deny(p, { reason: Reason.PayloadFormat, text: 'a reading speaks for another asset than its topic' });
+        return this.#deny(p, {
+          reason: Reason.PayloadFormat,
+          text: 'a reading speaks for another asset than its topic',
+        });
       this.#world.telemetry(readings, this.grants);
     }
     const properties = p.properties.filter((q) => q.id !== Id.TopicAlias && !isAuthor(q));
@@ -218,14 +237,17 @@ export class Session {
   }
 
   /** v5 says no by reason code; 3.1.1 has no word for it, so the connection is closed: a false yes would be worse. */
-  #deny(p: Publish, denied: Denied): void {
+  #deny(p: Publish, denied: Denied) {
     this.#world.denied(this.grants, `publish ${p.topic.slice(0, 128)}`, denied.text);
     if (this.#connect.version === 4) return this.end(denied.reason, denied.text, true);
     if (p.qos === 0) return;
-    this.#write({ type: p.qos === 1 ? 'puback' : 'pubrec', id: p.id, reason: denied.reason, properties: noProperties });
+    // PUBACK and PUBREC have no 0x9A (section 3.4.2.1); the text says it.
+    const reason = denied.reason === Reason.RetainNotSupported ? Reason.NotAuthorised : denied.reason;
+    const properties = [{ id: Id.ReasonString, value: denied.text }];
+    this.#write({ type: p.qos === 1 ? 'puback' : 'pubrec', id: p.id, reason, properties });
   }
 
-  #command(p: Publish): void {
+  #command(p: Publish) {
     if (p.qos > 0) this.#inbound.set(p.id, -2);
     void this.#world.command(p, this.grants).then((reason) => {
       if (this.#ended || p.qos === 0) return;
@@ -238,7 +260,7 @@ export class Session {
     });
   }
 
-  #subscribe(p: Subscribe): void {
+  #subscribe(p: Subscribe) {
     const denied = p.filters.map(({ filter }) => {
       const d = this.grants.subscribe(filter);
       if (d !== undefined) {
@@ -261,7 +283,7 @@ export class Session {
     if (this.#link.up) this.#link.send({ ...packet, id: upId });
   }
 
-  #acknowledged(p: Ack): void {
+  #acknowledged(p: Ack) {
     const qos = this.#outbound.get(p.id);
     // Unknown after the broker was away: its new session knows nothing of it.
     if (qos === undefined) {
@@ -275,7 +297,7 @@ export class Session {
     this.#link.send({ ...p, properties: noProperties });
   }
 
-  #fromBroker(p: Packet): void {
+  #fromBroker(p: Packet) {
     if (this.#ended) return;
     switch (p.type) {
       case 'publish':
@@ -309,10 +331,11 @@ export class Session {
     }
   }
 
-  #subscribed(p: SubscribeAck): void {
+  #subscribed(p: SubscribeAck) {
     const way = this.#underWay.get(p.id);
     this.#underWay.delete(p.id);
-    if (way?.kind === 'unsubscribe') return this.#send({ ...p, id: way.packet.id, properties: noProperties }, 64, false);
+    if (way?.kind === 'unsubscribe')
+      return this.#send({ ...p, id: way.packet.id, properties: noProperties }, 64, false);
     if (way?.kind !== 'subscribe') return;
     let next = 0;
     const reasons = way.denied.map((d, i) => {
@@ -324,7 +347,7 @@ export class Session {
     this.#send({ type: 'suback', id: way.asked.id, properties: noProperties, reasons }, 64, false);
   }
 
-  #deliver(p: Publish): void {
+  #deliver(p: Publish) {
     const command = this.#world.isCommand(p.topic);
     const author = p.properties.find(isAuthor)?.value as readonly [string, string] | undefined;
     const withAuthors = this.#world.link.version === 5;
@@ -352,7 +375,7 @@ export class Session {
 
   // --- towards the client -------------------------------------------------------------------------------------------
 
-  #send(p: Packet, bytes: number, sheddable: boolean): void {
+  #send(p: Packet, bytes: number, sheddable: boolean) {
     if (this.#toClient.length === 0 && !this.#socket.writableNeedDrain) return this.#write(p);
     this.#toClient.push(p, bytes, sheddable);
     if (this.#toClient.full) this.#link.pause();
@@ -403,7 +426,12 @@ export class Session {
     for (const [filter, s] of this.#subscriptions) {
       if (isAsked(filter)) continue;
       const id = this.#takeId({ kind: 'resubscribe' });
-      this.#link.send({ type: 'subscribe', id, properties: s.id === undefined ? noProperties : [s.id], filters: [s.options] });
+      this.#link.send({
+        type: 'subscribe',
+        id,
+        properties: s.id === undefined ? noProperties : [s.id],
+        filters: [s.options],
+      });
     }
     for (const w of waiting) {
       if (w.kind === 'will' || w.kind === 'resubscribe') continue;
@@ -417,7 +445,7 @@ export class Session {
     this.#drainToBroker();
   }
 
-  #brokerDown(): void {
+  #brokerDown() {
     this.#outbound.clear();
     // A QoS 2 exchange cut in the middle can't be mended with a new session: the client starts it again.
     for (const w of this.#underWay.values())

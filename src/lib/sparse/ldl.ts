@@ -9,7 +9,9 @@ const zeroPivot = 1e-11;
 
 export class Ldl {
   readonly pattern: Pattern;
-  /** The matrix before `factor`, the factor after: entries below the diagonal, by column, at the pattern's positions. */
+  /** The matrix before `factor`, the factor after, by address: below the diagonal, then the diagonal. */
+  readonly values: Float64Array;
+  /** Views into `values`. */
   readonly lower: Float64Array;
   readonly diagonal: Float64Array;
   /** Elimination places whose pivot vanished in the last factorisation; they were given an infinite pivot instead. */
@@ -21,16 +23,13 @@ export class Ldl {
   constructor(pattern: Pattern) {
     this.pattern = pattern;
     this.#rows = rowIndex(pattern);
-    this.lower = new Float64Array(pattern.rows.length);
-    this.diagonal = new Float64Array(pattern.n);
+    this.values = new Float64Array(pattern.rows.length + pattern.n);
+    this.lower = this.values.subarray(0, pattern.rows.length);
+    this.diagonal = this.values.subarray(pattern.rows.length);
     this.#work = new Float64Array(pattern.n);
     this.#slot = new Int32Array(pattern.n).fill(-1);
   }
-  clear(): void {
-    this.lower.fill(0);
-    this.diagonal.fill(0);
-  }
-  /** Where entry (a, b), by unknown, lies: at or above `entries` the diagonal, else in `lower`. */
+  /** Where entry (a, b), by unknown, lies in `values`; the same for both orders. */
   address(a: number, b: number): number {
     const i = this.pattern.place[a]!;
     const j = this.pattern.place[b]!;
@@ -84,13 +83,13 @@ export class Ldl {
     for (let k = 0; k < n; k++) b[order[k]!] = x[k]!;
   }
   /** Entries of the inverse inside the pattern, at the same addresses as the matrix's own. */
-  inverseSubset(out: { lower: Float64Array; diagonal: Float64Array }): void {
+  inverseSubset(out: Float64Array): void {
     const { n, start, rows } = this.pattern;
     const slot = this.#slot;
     const sum = this.#work;
     const { lower } = this;
-    const z = out.lower;
-    const zd = out.diagonal;
+    const z = out.subarray(0, rows.length);
+    const zd = out.subarray(rows.length);
     for (let j = n - 1; j >= 0; j--) {
       const from = start[j]!;
       const to = start[j + 1]!;

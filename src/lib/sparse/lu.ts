@@ -9,7 +9,9 @@ const pivotFloor = 1e-12;
 
 export class Lu {
   readonly pattern: Pattern;
-  /** Entries before `factor`, factors after: below the diagonal by column, above it by row, at the pattern's positions. */
+  /** Entries before `factor`, factors after, by address: lower, then upper, then diagonal. */
+  readonly values: Float64Array;
+  /** Views into `values`: below the diagonal by column, above it by row, at the pattern's positions. */
   readonly lower: Float64Array;
   readonly upper: Float64Array;
   readonly diagonal: Float64Array;
@@ -23,35 +25,22 @@ export class Lu {
   constructor(pattern: Pattern) {
     this.pattern = pattern;
     this.#rows = rowIndex(pattern);
-    this.lower = new Float64Array(pattern.rows.length);
-    this.upper = new Float64Array(pattern.rows.length);
-    this.diagonal = new Float64Array(pattern.n);
+    const entries = pattern.rows.length;
+    this.values = new Float64Array(2 * entries + pattern.n);
+    this.lower = this.values.subarray(0, entries);
+    this.upper = this.values.subarray(entries, 2 * entries);
+    this.diagonal = this.values.subarray(2 * entries);
     this.#below = new Float64Array(pattern.n);
     this.#right = new Float64Array(pattern.n);
     this.#work = new Float64Array(pattern.n);
   }
-  clear(): void {
-    this.lower.fill(0);
-    this.upper.fill(0);
-    this.diagonal.fill(0);
-  }
-  /**
-   * Where entry (row, column), by unknown, lies: at or above `2 * entries` the diagonal, at or above `entries` in
-   * `upper`, else in `lower`.
-   */
+  /** Where entry (row, column), by unknown, lies in `values`. */
   address(row: number, column: number): number {
     const i = this.pattern.place[row]!;
     const j = this.pattern.place[column]!;
     const entries = this.pattern.rows.length;
     if (i === j) return 2 * entries + i;
     return i > j ? positionOf(this.pattern, i, j) : entries + positionOf(this.pattern, j, i);
-  }
-  /** Adds to an entry by its address; for hot loops the caller splits addresses itself. */
-  add(address: number, value: number): void {
-    const entries = this.pattern.rows.length;
-    if (address >= 2 * entries) this.diagonal[address - 2 * entries]! += value;
-    else if (address >= entries) this.upper[address - entries]! += value;
-    else this.lower[address]! += value;
   }
   factor(): void {
     const { n, start, rows } = this.pattern;

@@ -1,3 +1,4 @@
+import { flowLogs } from './conn.ts';
 import { dnsLog } from './dns.ts';
 import { zeekSource } from './zeek.ts';
 
@@ -5,4 +6,4 @@ export type { ZeekLog, ZeekRows } from './log.ts';
 export type { ZeekRow } from './row.ts';
 
 /** All logs that are read; a new mapping is one entry. */
-export const zeek = zeekSource([dnsLog]);
+export const zeek = zeekSource([dnsLog, ...flowLogs]);

@@ -26,6 +26,12 @@ export function DecideDialog(props: {
     return () => element.close();
   }, []);
 
+  function leave(text: string): void {
+    // Closed while it still stands in the page: only then does the focus go back to the button that opened it.
+    dialog.current?.close();
+    close(text);
+  }
+
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     if (person.trim() === '') return setError('Say who you are.');
@@ -33,7 +39,7 @@ export function DecideDialog(props: {
     setBusy(true);
     const decision = await send(person.trim());
     setBusy(false);
-    if (decision.accepted) close(decision.text);
+    if (decision.accepted) leave(decision.text);
     else setError(decision.text);
   }
 
@@ -44,7 +50,7 @@ export function DecideDialog(props: {
       aria-labelledby={`${id}-title`}
       onCancel={(e) => {
         e.preventDefault();
-        close('');
+        leave('');
       }}
     >
       <form onSubmit={(e) => void submit(e)} noValidate>
@@ -90,7 +96,7 @@ export function DecideDialog(props: {
           {error}
         </p>
         <div class="buttons">
-          <button type="button" class="button button-plain" onClick={() => close('')}>
+          <button type="button" class="button button-plain" onClick={() => leave('')}>
             Go back
           </button>
           <button type="submit" class="button" disabled={busy}>

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Live } from './live.ts';
 import { SeverityMark } from './marks.tsx';
 import type { WireFinding } from './wire.ts';
-import { assetName, dayClock, openWith, percent, planes, plural } from './words.ts';
+import { assetName, dayClock, number, openWith, percent, planes, plural } from './words.ts';
 
 export function FindingFacts({ live, id, known }: { live: Live; id: string; known: WireFinding | undefined }) {
   const [fetched, setFetched] = useState<WireFinding | 'none' | undefined>();
@@ -30,7 +30,9 @@ export function FindingFacts({ live, id, known }: { live: Live; id: string; know
           {dayClock(finding.firstAt)}, {dayClock(finding.at)}, {dayClock(finding.lastAt)}
         </Fact>
         {finding.tool !== undefined && <Fact name="Tool">{finding.tool}</Fact>}
-        {finding.leakedBytes !== undefined && <Fact name="Data lost, estimated">{finding.leakedBytes} bytes</Fact>}
+        {finding.leakedBytes !== undefined && (
+          <Fact name="Data lost, estimated">{number(finding.leakedBytes)} bytes</Fact>
+        )}
       </dl>
       <h4>Why</h4>
       <ul class="reasons">
@@ -92,6 +94,11 @@ export function FindingDialog({ live, id, close }: { live: Live; id: string; clo
     return () => element.close();
   }, [id]);
   if (id === '') return null;
+  const leave = (): void => {
+    // Closed while it still stands in the page: only then does the focus go back to what opened it.
+    dialog.current?.close();
+    close();
+  };
   return (
     <dialog
       ref={dialog}
@@ -99,13 +106,13 @@ export function FindingDialog({ live, id, close }: { live: Live; id: string; clo
       aria-labelledby={title}
       onCancel={(e) => {
         e.preventDefault();
-        close();
+        leave();
       }}
     >
       <h2 id={title}>Finding</h2>
       <FindingFacts key={id} live={live} id={id} known={live.state.findings.get(id)} />
       <div class="buttons">
-        <button type="button" class="button button-plain" onClick={close}>
+        <button type="button" class="button button-plain" onClick={leave}>
           Close
         </button>
       </div>

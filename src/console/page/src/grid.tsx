@@ -10,55 +10,66 @@ type Bus = WireGrid['buses'][number];
 /** Figures written beside lines; more would cover the drawing. The list below it has all. */
 const LABELS_MAX = 5;
 const MARGIN = 22;
+/** Room a figure needs, in the drawing's units (for the large figures of a narrow screen). */
+const LABEL_WIDTH = 84;
+const LABEL_HEIGHT = 32;
 
 const isOver = (b: Branch): boolean => !b.open && b.tripped !== true && (b.loading > 1 || b.overloadedAfter === true);
 const isDoubted = (b: Bus): boolean => b.trust !== undefined && b.trust < 0.5;
 
 export function Grid({ view, asked }: { view: WireGrid; asked: number }) {
-  const { places, box, lines } = useMemo(() => geometry(view), [view]);
-  const worst = view.branches
-    .filter(isOver)
-    .sort((a, b) => b.loading - a.loading)
-    .slice(0, LABELS_MAX);
+  const { box, lines } = useMemo(() => geometry(view), [view]);
+  const worst = labelled(view, lines, asked);
   const marked = view.branches.find((b) => b.row === asked);
   return (
-    <>
-      <svg class="grid" viewBox={box} role="img" aria-label={`${view.label}. ${view.text ?? inWords(view)}`}>
-        <g class="lines">
-          {view.branches.map((b) => (
-            <Line key={b.row} branch={b} d={lines.get(b.row)!.d} asked={b.row === asked} />
-          ))}
-        </g>
-        <g class="crosses">
-          {view.branches
-            .filter((b) => b.tripped === true)
-            .map((b) => {
-              const { x, y } = lines.get(b.row)!;
-              return <path key={b.row} d={`M${x - 5} ${y - 5}l10 10M${x + 5} ${y - 5}l-10 10`} />;
-            })}
-        </g>
-        <g class="buses">
-          {view.buses.map((b) => (
-            <BusMark key={b.id} bus={b} />
-          ))}
-        </g>
-        <g class="labels" aria-hidden="true">
-          {worst
-            .filter((b) => b.row !== asked)
-            .map((b) => {
-              const { x, y } = lines.get(b.row)!;
-              return (
-                <text key={b.row} x={x} y={y - 7}>
-                  {percent(b.loading)}
-                </text>
-              );
-            })}
-          {marked !== undefined && <Asked branch={marked} at={lines.get(marked.row)!} places={places} />}
-        </g>
-      </svg>
-      <GridList view={view} />
-    </>
+    <svg class="grid" viewBox={box} role="img" aria-label={`${view.label}. ${view.text ?? inWords(view)}`}>
+      <g class="lines">
+        {view.branches.map((b) => (
+          <Line key={b.row} branch={b} d={lines.get(b.row)!.d} asked={b.row === asked} />
+        ))}
+      </g>
+      <g class="crosses">
+        {view.branches
+          .filter((b) => b.tripped === true)
+          .map((b) => {
+            const { x, y } = lines.get(b.row)!;
+            return <path key={b.row} d={`M${x - 5} ${y - 5}l10 10M${x + 5} ${y - 5}l-10 10`} />;
+          })}
+      </g>
+      <g class="buses">
+        {view.buses.map((b) => (
+          <BusMark key={b.id} bus={b} />
+        ))}
+      </g>
+      <g class="labels">
+        {worst.map((b) => {
+          const { x, y } = lines.get(b.row)!;
+          return (
+            <text key={b.row} x={x} y={y - 7}>
+              {percent(b.loading)}
+            </text>
+          );
+        })}
+        {marked !== undefined && <Asked branch={marked} at={lines.get(marked.row)!} />}
+      </g>
+    </svg>
   );
+}
+
+/** The lines furthest past their limit whose figures don't cover one another or the flag. */
+function labelled(view: WireGrid, lines: ReadonlyMap<number, { x: number; y: number }>, asked: number): Branch[] {
+  const flag = lines.get(asked);
+  const taken = flag === undefined ? [] : [{ x: flag.x, y: flag.y - 10 }];
+  const chosen: Branch[] = [];
+  for (const b of view.branches.filter(isOver).sort((p, q) => q.loading - p.loading)) {
+    const { x, y } = lines.get(b.row)!;
+    if (b.row === asked || taken.some((t) => Math.abs(t.x - x) < LABEL_WIDTH && Math.abs(t.y - y) < LABEL_HEIGHT))
+      continue;
+    taken.push({ x, y });
+    chosen.push(b);
+    if (chosen.length >= LABELS_MAX) break;
+  }
+  return chosen;
 }
 
 function Line({ branch, d, asked }: { branch: Branch; d: string; asked: boolean }) {
@@ -104,8 +115,7 @@ function BusMark({ bus }: { bus: Bus }) {
 }
 
 /** The flag on the line a command is about. */
-function Asked(props: { branch: Branch; at: { x: number; y: number }; places: ReadonlyMap<number, Bus> }) {
-  const { branch, at } = props;
+function Asked({ branch, at }: { branch: Branch; at: { x: number; y: number } }) {
   return (
     <g class="flag" transform={`translate(${at.x} ${at.y})`}>
       <path d="M0 -9 9 0 0 9 -9 0Z" />
@@ -146,7 +156,7 @@ function geometry(view: WireGrid) {
   const x0 = Math.min(...xs, 0) - MARGIN;
   const y0 = Math.min(...ys, 0) - MARGIN;
   const box = `${x0} ${y0} ${Math.max(...xs, 1) + MARGIN - x0} ${Math.max(...ys, 1) + MARGIN - y0}`;
-  return { places, box, lines };
+  return { box, lines };
 }
 
 function inWords(view: WireGrid): string {
@@ -161,7 +171,7 @@ function inWords(view: WireGrid): string {
 }
 
 /** The drawing's abnormal parts as words, for those who can't or won't read it. */
-function GridList({ view }: { view: WireGrid }) {
+export function GridList({ view }: { view: WireGrid }) {
   const over = view.branches.filter(isOver).sort((a, b) => b.loading - a.loading);
   const tripped = view.branches.filter((b) => b.tripped === true);
   const dark = view.buses.filter((b) => b.dark === true);

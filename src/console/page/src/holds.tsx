@@ -1,7 +1,7 @@
 // The held command: what was asked, why it waits, what it would do, and the two answers.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { DecideDialog } from './decide.tsx';
-import { Grid, GridLegend } from './grid.tsx';
+import { Grid, GridLegend, GridList } from './grid.tsx';
 import type { Live, PageState } from './live.ts';
 import type { WireHold } from './wire.ts';
 import { clock, percent, plural, rowOf, sayCommand } from './words.ts';
@@ -20,14 +20,15 @@ export function Holds({ live, state, show }: { live: Live; state: PageState; sho
   const [asking, setAsking] = useState<Asking | undefined>();
   const [told, setTold] = useState('');
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
-    // Where the answered command is gone, so is the button that had the focus: it goes to the title, not to nowhere.
-    if (told !== '' && document.activeElement === document.body) title.current?.focus();
-  }, [told]);
   const waiting = [...state.holds.values()]
     .filter((h) => h.outcome === undefined)
     .sort((a, b) => (a.expiresAt < b.expiresAt ? -1 : 1));
   const hold = waiting.find((h) => h.id === chosen) ?? waiting[0];
+  const shownId = hold?.id;
+  useEffect(() => {
+    // Where the answered command is gone, so is the button that had the focus: it goes to the title, not to nowhere.
+    if (told !== '' && document.activeElement === document.body) title.current?.focus();
+  }, [told, shownId]);
   return (
     <section class={hold === undefined ? 'panel held' : 'panel held held-wants'} id="held" aria-labelledby="held-title">
       <h2 id="held-title" tabIndex={-1} ref={title}>
@@ -92,6 +93,7 @@ function NoHold({ state }: { state: PageState }) {
           <figcaption>{state.grid.label}</figcaption>
           <Grid view={state.grid} asked={-1} />
           <GridLegend view={state.grid} />
+          <GridList view={state.grid} />
         </figure>
       )}
     </div>
@@ -185,9 +187,16 @@ function Agreed({ hold }: { hold: WireHold }) {
   return (
     <span class="agreed-marks" aria-hidden="true">
       {Array.from({ length: hold.needed }, (_, i) => (
-        <svg key={i} viewBox="0 0 16 16" width="16" height="16" class={i < hold.approvals.length ? 'given' : ''}>
+        <svg
+          key={i}
+          viewBox="0 0 16 16"
+          width="16"
+          height="16"
+          aria-hidden="true"
+          class={i < hold.approvals.length ? 'given' : ''}
+        >
           <circle cx="8" cy="8" r="6.5" />
-          <path d="M4.500 8.500 7 11 11.500 5.500" />
+          <path d="M4.5 8.5 7 11 11.5 5.5" />
         </svg>
       ))}
     </span>
@@ -242,6 +251,7 @@ function BeforeAfter({ hold, state }: { hold: WireHold; state: PageState }) {
       </figcaption>
       <Grid view={view} asked={rowOf(hold.command.target)} />
       <GridLegend view={view} />
+      <GridList view={view} />
     </figure>
   );
 }

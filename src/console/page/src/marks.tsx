@@ -12,7 +12,7 @@ export function SeverityMark({ severity }: { severity: string }) {
   return (
     <span class={`severity severity-${severity}`}>
       <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
-        <path d={shapes[severity] ?? shapes['info']!} />
+        <path d={shapes[severity] ?? shapes.info!} />
       </svg>
       {severity}
     </span>

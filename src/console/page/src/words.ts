@@ -22,6 +22,11 @@ export function percent(share: number): string {
   return `${fine && text === '100.0' ? '99.9' : text} %`;
 }
 
+/** A count with its thousands apart. */
+export function number(value: number): string {
+  return Math.round(value).toLocaleString('en-GB');
+}
+
 export function watts(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6) return `${(value / 1e6).toFixed(1)} MW`;
@@ -51,7 +56,7 @@ export function capital(text: string): string {
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
+  return `${number(count)} ${count === 1 ? one : many}`;
 }
 
 export function assetName(asset: WireFinding['asset']): string {

@@ -154,6 +154,7 @@ export class Evaluator {
     this.#expect('=');
     this.#skipSpace(false);
     const value = this.#expression(false);
+    const data = target.data.slice();
     for (let r = 0; r < rows.length; r++)
       for (let c = 0; c < columns.length; c++) {
         let v: number;
@@ -161,8 +162,9 @@ export class Evaluator {
         else if (isMatrix(value) && value.rows === rows.length && value.columns === columns.length)
           v = value.data[r * value.columns + c]!;
         else this.#stop('MATPOWER_STATEMENT', 'the two sides differ in size');
-        target.data[rows[r]! * target.columns + columns[c]!] = v;
+        data[rows[r]! * target.columns + columns[c]!] = v;
       }
+    this.values.set(name, { ...target, data });
   }
 
   #indices(target: Matrix): { rows: number[]; columns: number[] } {

@@ -1,0 +1,210 @@
+// Live flows as columns, found by open addressing. Rows are dense: a freed row is used again. The index holds row + 1; its
+// size is a power of two, at least twice the rows, so that probes stay short.
+import { addressHash } from '#lib/address';
+
+const ROWS_FIRST = 1 << 14;
+/** Flows held at once; beyond it the idlest of a handful goes. */
+export const ROWS_MAX = 1 << 20;
+
+/** Bits of `seen`. */
+export const Seen = {
+  OriginatorSyn: 1,
+  ResponderSynAck: 2,
+  OriginatorFin: 4,
+  ResponderFin: 8,
+  OriginatorRst: 16,
+  ResponderRst: 32,
+  Originator: 64,
+  Responder: 128,
+  /** The name of this flow has been looked for long enough. */
+  NameDone: 256,
+  OriginatorSequence: 512,
+  ResponderSequence: 1024,
+} as const;
+
+export class FlowTable {
+  rows = ROWS_FIRST;
+  addresses = new Uint32Array(8 * ROWS_FIRST);
+  originatorPort = new Uint16Array(ROWS_FIRST);
+  responderPort = new Uint16Array(ROWS_FIRST);
+  protocol = new Uint8Array(ROWS_FIRST);
+  vlan = new Uint16Array(ROWS_FIRST);
+  seen = new Uint16Array(ROWS_FIRST);
+  service = new Uint8Array(ROWS_FIRST);
+  firstAt = new Float64Array(ROWS_FIRST);
+  lastAt = new Float64Array(ROWS_FIRST);
+  toldAt = new Float64Array(ROWS_FIRST);
+  place = new Float64Array(ROWS_FIRST);
+  lastPlace = new Float64Array(ROWS_FIRST);
+  number = new Float64Array(ROWS_FIRST);
+  /** Packets, IP bytes and payload, originator at 2i, responder at 2i + 1. */
+  packets = new Float64Array(2 * ROWS_FIRST);
+  ipBytes = new Float64Array(2 * ROWS_FIRST);
+  payload = new Float64Array(2 * ROWS_FIRST);
+  toldPayload = new Float64Array(2 * ROWS_FIRST);
+  /** Next sequence number by side, where `seen` says that it is known. */
+  next = new Uint32Array(2 * ROWS_FIRST);
+  /** Initial sequence number of the originator's SYN. */
+  initial = new Uint32Array(ROWS_FIRST);
+  hash = new Uint32Array(ROWS_FIRST);
+  readonly names = new Map<number, Uint8Array>();
+  used = 0;
+  live = 0;
+  shed = 0;
+  #index = new Int32Array(4 * ROWS_FIRST);
+  #free: Int32Array = new Int32Array(ROWS_FIRST);
+  #freeCount = 0;
+  /** Alive rows have a number other than 0. */
+
+  /** Order-free hash of the five-tuple: both directions meet. */
+  hashOf(addresses: Uint32Array, at: number, portA: number, portB: number, protocol: number, vlan: number): number {
+    const a = addressHash(addresses, at) + Math.imul(portA + 1, 0x9e3779b1);
+    const b = addressHash(addresses, at + 4) + Math.imul(portB + 1, 0x9e3779b1);
+    let h = (Math.imul(a ^ (a >>> 15), 0x85ebca6b) + Math.imul(b ^ (b >>> 15), 0x85ebca6b)) | 0;
+    h = Math.imul(h ^ (h >>> 13) ^ (protocol << 16) ^ (vlan << 4), 0xc2b2ae35);
+    return (h ^ (h >>> 16)) >>> 0;
+  }
+
+  /** Row of the flow, or -1. Ports are given from the packet's side; `forward` is set to whether it comes from the originator. */
+  forward = true;
+  find(
+    hash: number,
+    addresses: Uint32Array,
+    at: number,
+    sourcePort: number,
+    destinationPort: number,
+    protocol: number,
+    vlan: number,
+  ): number {
+    const index = this.#index;
+    const mask = index.length - 1;
+    const A = this.addresses;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = index[slot]! - 1;
+      if (row < 0) return -1;
+      if (this.hash[row] !== hash || this.protocol[row] !== protocol || this.vlan[row] !== vlan) continue;
+      const w = 8 * row;
+      const o = this.originatorPort[row]!;
+      const r = this.responderPort[row]!;
+      if (
+        o === sourcePort &&
+        r === destinationPort &&
+        A[w + 3] === addresses[at + 3] &&
+        A[w + 7] === addresses[at + 7] &&
+        A[w] === addresses[at] &&
+        A[w + 1] === addresses[at + 1] &&
+        A[w + 2] === addresses[at + 2] &&
+        A[w + 4] === addresses[at + 4] &&
+        A[w + 5] === addresses[at + 5] &&
+        A[w + 6] === addresses[at + 6]
+      ) {
+        this.forward = true;
+        return row;
+      }
+      if (
+        o === destinationPort &&
+        r === sourcePort &&
+        A[w + 3] === addresses[at + 7] &&
+        A[w + 7] === addresses[at + 3] &&
+        A[w] === addresses[at + 4] &&
+        A[w + 1] === addresses[at + 5] &&
+        A[w + 2] === addresses[at + 6] &&
+        A[w + 4] === addresses[at] &&
+        A[w + 5] === addresses[at + 1] &&
+        A[w + 6] === addresses[at + 2]
+      ) {
+        this.forward = false;
+        return row;
+      }
+    }
+  }
+
+  /** A fresh row for the hash, zeroed; the caller fills addresses, ports, protocol and vlan. -1 where the table is full. */
+  insert(hash: number): number {
+    let row: number;
+    if (this.#freeCount > 0) row = this.#free[--this.#freeCount]!;
+    else {
+      if (this.used >= this.rows) {
+        if (this.rows >= ROWS_MAX) return -1;
+        this.#grow();
+      }
+      row = this.used++;
+    }
+    this.live += 1;
+    this.hash[row] = hash;
+    this.seen[row] = 0;
+    this.service[row] = 0;
+    for (let k = 2 * row; k < 2 * row + 2; k++) {
+      this.packets[k] = 0;
+      this.ipBytes[k] = 0;
+      this.payload[k] = 0;
+      this.toldPayload[k] = 0;
+    }
+    this.#place(hash, row);
+    return row;
+  }
+
+  #place(hash: number, row: number): void {
+    const mask = this.#index.length - 1;
+    let slot = hash & mask;
+    while (this.#index[slot] !== 0) slot = (slot + 1) & mask;
+    this.#index[slot] = row + 1;
+  }
+
+  /** Frees a row. Later entries of the probe chain move back (Knuth 6.4 R), so that no tombstones pile up. */
+  remove(row: number): void {
+    const index = this.#index;
+    const mask = index.length - 1;
+    let hole = this.hash[row]! & mask;
+    while (index[hole] !== row + 1) hole = (hole + 1) & mask;
+    for (let slot = (hole + 1) & mask; index[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.hash[index[slot]! - 1]! & mask;
+      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+        index[hole] = index[slot]!;
+        hole = slot;
+      }
+    }
+    index[hole] = 0;
+    this.number[row] = 0;
+    this.names.delete(row);
+    this.live -= 1;
+    if (this.#freeCount >= this.#free.length) {
+      const more = new Int32Array(2 * this.#free.length);
+      more.set(this.#free);
+      this.#free = more;
+    }
+    this.#free[this.#freeCount++] = row;
+  }
+
+  #grow(): void {
+    const rows = 2 * this.rows;
+    const wide = <T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(old: T): T => {
+      const more = new (old.constructor as new (n: number) => T)(2 * old.length);
+      more.set(old);
+      return more;
+    };
+    this.addresses = wide(this.addresses);
+    this.originatorPort = wide(this.originatorPort);
+    this.responderPort = wide(this.responderPort);
+    this.protocol = wide(this.protocol);
+    this.vlan = wide(this.vlan);
+    this.seen = wide(this.seen);
+    this.service = wide(this.service);
+    this.firstAt = wide(this.firstAt);
+    this.lastAt = wide(this.lastAt);
+    this.toldAt = wide(this.toldAt);
+    this.place = wide(this.place);
+    this.lastPlace = wide(this.lastPlace);
+    this.number = wide(this.number);
+    this.packets = wide(this.packets);
+    this.ipBytes = wide(this.ipBytes);
+    this.payload = wide(this.payload);
+    this.toldPayload = wide(this.toldPayload);
+    this.next = wide(this.next);
+    this.initial = wide(this.initial);
+    this.hash = wide(this.hash);
+    this.rows = rows;
+    this.#index = new Int32Array(4 * rows);
+    for (let row = 0; row < this.used; row++) if (this.number[row] !== 0) this.#place(this.hash[row]!, row);
+  }
+}

@@ -1,0 +1,1 @@
+export { clientHelloName, type NameRange } from './hello.ts';

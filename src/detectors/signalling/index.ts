@@ -1,0 +1,1 @@
+export { signalling } from './signalling.ts';

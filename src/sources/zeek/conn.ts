@@ -1,0 +1,174 @@
+// conn.log, http.log and ssl.log to 'flow' rows. conn.log gives a closed flow a line; http.log and ssl.log tell the name that
+// a connection asked for, as an opened row of the same flow number (from the uid) without counts, so that nothing counts twice.
+import { BATCH_ROWS, FlowBatch, FlowPhase, FlowState } from '#events';
+import { parseAddress } from '#lib/address';
+import type { ZeekLog, ZeekRows } from './log.ts';
+import type { ZeekRow } from './row.ts';
+
+/** Some collectors write `id_orig_h` for `id.orig_h`. */
+const dotted = (fields: readonly string[]): readonly string[][] => [
+  ['id.orig_h', ...fields],
+  ['id_orig_h', ...fields],
+];
+
+export const flowLogs: readonly ZeekLog[] = [
+  ...dotted(['conn_state']).map((jsonFields) => ({ path: 'conn', jsonFields, create: () => new ConnRows() })),
+  ...dotted(['trans_depth']).map((jsonFields) => ({ path: 'http', jsonFields, create: () => new NameRows('host', 2) })),
+  ...dotted(['server_name', 'cipher']).map((jsonFields) => ({
+    path: 'ssl',
+    jsonFields,
+    create: () => new NameRows('server_name', 1),
+  })),
+];
+
+const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, icmp: 1 };
+/** Zeek's service words, strongest first, to the numbers of events/flow.ts. */
+const services: readonly [string, number][] = [
+  ['smb', 3],
+  ['dce_rpc', 4],
+  ['ssl', 1],
+  ['http', 2],
+  ['ssh', 5],
+  ['rdp', 6],
+  ['mqtt', 7],
+  ['modbus', 8],
+  ['dnp3', 12],
+  ['krb', 13],
+  ['dns', 10],
+];
+const portServices: Readonly<Record<number, number>> = {
+  22: 5,
+  88: 13,
+  135: 4,
+  139: 3,
+  445: 3,
+  502: 8,
+  1883: 7,
+  2404: 9,
+  3389: 6,
+  5985: 11,
+  5986: 11,
+  20000: 12,
+};
+
+abstract class Rows implements ZeekRows {
+  readonly batch = new FlowBatch();
+  protected namesEnd = 0;
+
+  clear(): void {
+    this.batch.count = 0;
+    this.namesEnd = 0;
+  }
+
+  abstract add(row: ZeekRow, at: number, line: number): string;
+
+  /** Fills what both kinds of line have. @returns '' or a fault code */
+  protected begin(row: ZeekRow, at: number, line: number): string {
+    const b = this.batch;
+    const i = b.count;
+    if (i >= BATCH_ROWS) return 'ZEEK_FIELD';
+    if (!parseAddress(either(row, 'orig_h'), b.addresses, 8 * i)) return 'ZEEK_ADDRESS';
+    if (!parseAddress(either(row, 'resp_h'), b.addresses, 8 * i + 4)) return 'ZEEK_ADDRESS';
+    b.at[i] = at;
+    b.place[i] = line;
+    b.lastPlace[i] = line;
+    b.flow[i] = numberOf(row.text('uid'));
+    b.firstAt[i] = at;
+    b.lastAt[i] = at;
+    b.originatorPort[i] = count(either(row, 'orig_p'), 65_535);
+    b.responderPort[i] = count(either(row, 'resp_p'), 65_535);
+    b.protocol[i] = 6;
+    b.nameOffset[i] = this.namesEnd;
+    b.nameBytes[i] = 0;
+    for (const column of [
+      b.originatorPackets,
+      b.responderPackets,
+      b.originatorIpBytes,
+      b.responderIpBytes,
+      b.originatorPayloadBytes,
+      b.responderPayloadBytes,
+      b.originatorPayloadDelta,
+      b.responderPayloadDelta,
+    ])
+      column[i] = 0;
+    return '';
+  }
+}
+
+class ConnRows extends Rows {
+  override add(row: ZeekRow, at: number, line: number): string {
+    const fault = this.begin(row, at, line);
+    if (fault !== '') return fault;
+    const b = this.batch;
+    const i = b.count;
+    const seconds = Number(row.text('duration'));
+    b.phase[i] = FlowPhase.Close;
+    b.lastAt[i] = at + (Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1e6) : 0);
+    b.protocol[i] = protocols[row.text('proto')] ?? 0;
+    b.state[i] = FlowState[row.text('conn_state') as keyof typeof FlowState] ?? FlowState.OTH;
+    b.originatorPackets[i] = count(row.text('orig_pkts'));
+    b.responderPackets[i] = count(row.text('resp_pkts'));
+    b.originatorIpBytes[i] = count(row.text('orig_ip_bytes'));
+    b.responderIpBytes[i] = count(row.text('resp_ip_bytes'));
+    b.originatorPayloadBytes[i] = count(row.text('orig_bytes'));
+    b.responderPayloadBytes[i] = count(row.text('resp_bytes'));
+    b.originatorPayloadDelta[i] = b.originatorPayloadBytes[i]!;
+    b.responderPayloadDelta[i] = b.responderPayloadBytes[i]!;
+    const words = row.text('service').split(',');
+    b.service[i] = services.find(([word]) => words.includes(word))?.[1] ?? portServices[b.responderPort[i]!] ?? 0;
+    // WinRM is HTTP by content; its port says what it is for.
+    if (b.responderPort[i] === 5985 || b.responderPort[i] === 5986) b.service[i] = 11;
+    b.count = i + 1;
+    return '';
+  }
+}
+
+class NameRows extends Rows {
+  readonly #field: string;
+  readonly #service: number;
+
+  constructor(field: string, service: number) {
+    super();
+    this.#field = field;
+    this.#service = service;
+  }
+
+  override add(row: ZeekRow, at: number, line: number): string {
+    const fault = this.begin(row, at, line);
+    if (fault !== '') return fault;
+    const b = this.batch;
+    const i = b.count;
+    b.phase[i] = FlowPhase.Open;
+    b.state[i] = FlowState.OTH;
+    b.service[i] = this.#service;
+    const name = row.text(this.#field).replace(/:\d+$/, '').toLowerCase().slice(0, 255);
+    const bytes = Buffer.from(name, 'latin1');
+    if (this.namesEnd + bytes.length <= b.bytes.length) {
+      b.bytes.set(bytes, this.namesEnd);
+      b.nameBytes[i] = bytes.length;
+      this.namesEnd += bytes.length;
+    }
+    b.count = i + 1;
+    return '';
+  }
+}
+
+function either(row: ZeekRow, field: string): string {
+  return row.text(`id.${field}`) || row.text(`id_${field}`);
+}
+
+function count(text: string, max = Number.MAX_SAFE_INTEGER): number {
+  const value = Number(text);
+  return Number.isFinite(value) && value >= 0 ? Math.min(Math.trunc(value), max) : 0;
+}
+
+/** A number for a uid: 52 bits of a multiplicative hash, so that logs of one run agree on it. */
+function numberOf(uid: string): number {
+  let a = 0x811c9dc5;
+  let b = 0x9e3779b1;
+  for (let i = 0; i < uid.length; i++) {
+    a = Math.imul(a ^ uid.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ uid.charCodeAt(i), 0x85ebca6b) + 1;
+  }
+  return (a >>> 0) * 0x100000 + ((b >>> 0) & 0xfffff);
+}
