@@ -11,3 +11,4 @@ export { type GridPicture, Hub, type Twin, type TwinVerdict } from './hub.ts';
 export { keepOutcome } from './keep.ts';
 export { decoders, detectors, sources } from './registry.ts';
 export { type Score, scoreRun, type Truth } from './score.ts';
+export { twinsOf } from './twins.ts';

@@ -13,7 +13,9 @@ import { sccp } from '#decoders/sccp';
 import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
 import type { DetectorKind } from '#detectors';
+import { beacon } from '#detectors/beacon';
 import { dnsTunnel } from '#detectors/dns-tunnel';
+import { newEdge } from '#detectors/new-edge';
 import { relay } from '#detectors/relay';
 import { signalling } from '#detectors/signalling';
 import type { SourceKind } from '#sources';
@@ -28,4 +30,4 @@ export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson, zeek];
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
 export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, flow];
 
-export const detectors: readonly DetectorKind[] = [dnsTunnel, relay, signalling];
+export const detectors: readonly DetectorKind[] = [dnsTunnel, relay, newEdge, beacon, signalling];

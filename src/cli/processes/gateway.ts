@@ -40,10 +40,17 @@ const channel = new Channel(process as unknown as Port, {
       told = performance.now();
     }
     if (message.kind !== 'answer') return;
+    const agreed = (): number => gateway.holds.list().find((h) => h.id === message.hold)?.approvals.length ?? 0;
+    const before = agreed();
     const answer = message.release
       ? await gateway.holds.release(message.hold, message.person)
       : await gateway.holds.refuse(message.hold, message.person);
-    await channel.send({ kind: 'answered', hold: message.hold, done: answer.done || agreed() > before, text: answer.text });
+    await channel.send({
+      kind: 'answered',
+      hold: message.hold,
+      done: answer.done || agreed() > before,
+      text: answer.text,
+    });
     await tellHolds();
   },
 });

@@ -7,6 +7,7 @@ import {
   FlowBatch,
   FlowPhase,
   FlowState,
+  type Origin,
   PacketBatch,
   type Sink,
 } from '#events';
@@ -43,6 +44,8 @@ class FlowDecoder implements Decoder {
   readonly #out = new FlowBatch();
   readonly #name = { offset: 0, length: 0 };
   #nameEnd = 0;
+  readonly #inputs: Origin[] = [];
+  #input = 0;
   #numbers = 0;
   #hand = 0;
   #sweptAt = Number.NEGATIVE_INFINITY;
@@ -50,9 +53,17 @@ class FlowDecoder implements Decoder {
 
   decode(batch: EventBatch, sink: Sink): void {
     if (!(batch instanceof PacketBatch)) return;
-    this.#out.origin = batch.origin;
+    if (this.#inputs[this.#input] !== batch.origin) this.#input = this.#inputOf(batch.origin);
     for (let i = 0; i < batch.count; i++) this.#packet(batch, i, sink);
     this.#flush(sink);
+  }
+
+  /** Inputs are few; what comes after 65,535 of them shares the last number. */
+  #inputOf(origin: Origin): number {
+    const known = this.#inputs.indexOf(origin);
+    if (known >= 0) return known;
+    if (this.#inputs.length < 65_535) this.#inputs.push(origin);
+    return this.#inputs.length - 1;
   }
 
   #packet(p: PacketBatch, i: number, sink: Sink): void {
@@ -189,6 +200,7 @@ class FlowDecoder implements Decoder {
     t.place[row] = p.place[i]!;
     t.lastPlace[row] = p.place[i]!;
     t.number[row] = ++this.#numbers;
+    t.input[row] = this.#input;
     t.service[row] = serviceOfPort(t.responderPort[row]!);
     this.#row(row, FlowPhase.Open, at, sink);
     return row;
@@ -198,6 +210,12 @@ class FlowDecoder implements Decoder {
     const t = this.#table;
     const out = this.#out;
     if (out.count >= BATCH_ROWS || this.#nameEnd > out.bytes.length - NAME_BYTES_MAX) this.#flush(sink);
+    const origin = this.#inputs[t.input[row]!]!;
+    // A batch speaks of one input: places of another would name the wrong file.
+    if (out.origin !== origin) {
+      this.#flush(sink);
+      out.origin = origin;
+    }
     const i = out.count++;
     out.at[i] = at;
     out.place[i] = t.place[row]!;

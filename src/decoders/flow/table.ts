@@ -36,6 +36,7 @@ export class FlowTable {
   toldAt = new Float64Array(ROWS_FIRST);
   place = new Float64Array(ROWS_FIRST);
   lastPlace = new Float64Array(ROWS_FIRST);
+  /** Flow number, 0 in a free row. */
   number = new Float64Array(ROWS_FIRST);
   /** Packets, IP bytes and payload, originator at 2i, responder at 2i + 1. */
   packets = new Float64Array(2 * ROWS_FIRST);
@@ -47,6 +48,8 @@ export class FlowTable {
   /** Initial sequence number of the originator's SYN. */
   initial = new Uint32Array(ROWS_FIRST);
   hash = new Uint32Array(ROWS_FIRST);
+  /** Number of the input the flow was first seen in. */
+  input = new Uint16Array(ROWS_FIRST);
   readonly names = new Map<number, Uint8Array>();
   used = 0;
   live = 0;
@@ -54,7 +57,6 @@ export class FlowTable {
   #index = new Int32Array(4 * ROWS_FIRST);
   #free: Int32Array = new Int32Array(ROWS_FIRST);
   #freeCount = 0;
-  /** Alive rows have a number other than 0. */
 
   /** Order-free hash of the five-tuple: both directions meet. */
   hashOf(addresses: Uint32Array, at: number, portA: number, portB: number, protocol: number, vlan: number): number {
@@ -203,6 +205,7 @@ export class FlowTable {
     this.next = wide(this.next);
     this.initial = wide(this.initial);
     this.hash = wide(this.hash);
+    this.input = wide(this.input);
     this.rows = rows;
     this.#index = new Int32Array(4 * rows);
     for (let row = 0; row < this.used; row++) if (this.number[row] !== 0) this.#place(this.hash[row]!, row);

@@ -75,7 +75,7 @@ export function levelOf(s: Suspect, j: Judgement, city: City): 0 | 1 | 2 {
   return 2;
 }
 
-export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boolean): Finding {
+export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boolean, isEcho: boolean): Finding {
   const level = levelOf(s, j, city);
   const cut = cutOf(s);
   const ip = formatAddress(Uint32Array.from(s.client), 0);
@@ -104,7 +104,8 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
     detector: card.name,
     family: card.family,
     title: `${known?.id ?? ip} moves data through DNS ${cut === '.' ? `by names that begin with ${prefix}` : `under ${cut}`}${s.tool === '' ? '' : ` (${s.tool})`}`,
-    severity: level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
+    // A resolver's echo is told, so that its side of the evidence is at hand, but alerts nobody a second time.
+    severity: isEcho ? 'low' : level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
     confidence: Math.round(bitsToConfidence(j.bits, calibration.priorBits) * 1e4) / 1e4,
     bits: Math.round(j.bits * 100) / 100,
     // What leaves through a resolver left one of its clients: the resolver's own data are not in doubt.

@@ -1,7 +1,7 @@
 // Information per client and registered domain. The quiet path: a filter of names this client asked lately drops nearly all
 // rows at once; a new name is measured and counted in its pair's sketch; only a pair with something odd about it becomes a
 // suspect, whose names, types, volumes and answers are then weighed in bits (evidence.ts) at each new sight.
-import type { DnsBatch, EventBatch } from '#events';
+import { type DnsBatch, type EventBatch, formatAddress } from '#events';
 import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
@@ -267,7 +267,7 @@ export class DnsTunnel implements Detector {
       s.decisive = s.last;
     }
     s.claimed = level;
-    this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll));
+    this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll, this.#isEcho(s)));
   }
 
   #judge(s: Suspect) {
@@ -282,11 +282,20 @@ export class DnsTunnel implements Detector {
     });
   }
 
+  /** A resolver of the city that passes on what one of its clients has been found to ask. */
+  #isEcho(s: Suspect): boolean {
+    const ip = formatAddress(Uint32Array.from(s.client), 0);
+    if (!this.#context.city.dns.resolvers.includes(ip)) return false;
+    return this.suspects.some(
+      (o) => o !== undefined && o !== s && o.zoneHash === s.zoneHash && o.claimed > 0 && o.clientHash !== s.clientHash,
+    );
+  }
+
   /** Claims again with what came since. What was claimed once stays claimed at the bits it reached. */
   #claim(s: Suspect): void {
     const j = this.#judge(s);
     if (j.bits < s.bits) j.bits = s.bits;
-    this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll));
+    this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll, this.#isEcho(s)));
   }
 
   snapshot(): unknown {

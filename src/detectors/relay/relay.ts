@@ -5,6 +5,7 @@
 import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress, type Origin } from '#events';
 import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
 import { addressHash } from '#lib/address';
+import { registeredName } from '#lib/suffix';
 import type { Detector, DetectorCard, DetectorContext, DetectorKind } from '../contract.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { type Indicator, indicatorOf } from './indicators.ts';
@@ -133,7 +134,6 @@ class Relay implements Detector {
       if (d.binAt[slot]! > bin) return;
       this.#close(d, slot);
       d.binAt[slot] = bin;
-      d.origin = batch.origin;
     }
     d.bytesIn[slot]! += bytesIn;
     d.bytesOut[slot]! += bytesOut;
@@ -143,8 +143,11 @@ class Relay implements Detector {
       d.soleFlow[slot] = batch.flow[i]!;
       d.soleBytes[slot] = bytesIn + bytesOut;
     }
-    d.lastPlace = batch.lastPlace[i]!;
-    if (d.firstPlace < 0) d.firstPlace = batch.place[i]!;
+    if (d.firstPlace < 0) {
+      d.origin = batch.origin;
+      d.firstPlace = batch.place[i]!;
+    }
+    if (d.origin === batch.origin) d.lastPlace = batch.lastPlace[i]!;
   }
 
   #open(key: number, batch: FlowBatch, i: number, w: number): Device {
@@ -298,6 +301,8 @@ class Relay implements Detector {
       reasons,
       evidence,
       count: d.rows,
+      // The services behind it are what its fellows share.
+      links: [...new Set(d.names.map((n) => `domain:${registeredName(n)}`))],
       response: [
         { type: 'nft', record: `add element inet parapet quarantine { ${ip} timeout 4h }` },
         { type: 'trust', record: `${known?.id ?? ip} until repaired` },

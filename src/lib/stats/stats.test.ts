@@ -10,7 +10,8 @@ describe('stats', () => {
   });
   it('tail and quantile are inverse', () => {
     for (const dof of [0.5, 1, 3, 12.5, 100, 900])
-      for (const p of [0.01, 0.5, 0.99, 0.9999]) expect(1 - chiSquaredTail(chiSquaredQuantile(p, dof), dof)).toBeCloseTo(p, 8);
+      for (const p of [0.01, 0.5, 0.99, 0.9999])
+        expect(1 - chiSquaredTail(chiSquaredQuantile(p, dof), dof)).toBeCloseTo(p, 8);
   });
   it('normal quantiles agree with printed tables', () => {
     expect(normalQuantile(0.975)).toBeCloseTo(1.959963985, 7);

@@ -1,1 +1,1 @@
-export { registeredAt, suffixKind } from './suffix.ts';
+export { registeredAt, registeredName, suffixKind } from './suffix.ts';

@@ -42,3 +42,17 @@ export function registeredAt(bytes: Uint8Array, starts: Int32Array, count: numbe
 export function suffixKind(bytes: Uint8Array, offset: number, length: number): number {
   return kinds.get(hashWireName(bytes, offset, length)) ?? 0;
 }
+
+/** The registered domain of a name in presentation form, lower case; the name itself where it has one label or none is known. */
+export function registeredName(name: string): string {
+  const labels = name.toLowerCase().replace(/\.$/, '').split('.');
+  if (labels.length <= 2) return labels.join('.');
+  const wire = new Uint8Array(256);
+  const length = textToWire(labels.join('.'), wire, 0);
+  if (length <= 0) return labels.slice(-2).join('.');
+  const starts = new Int32Array(128);
+  let count = 0;
+  for (let at = 0; wire[at] !== 0 && count < 127; at += wire[at]! + 1) starts[count++] = at;
+  const from = registeredAt(wire, starts, count, length);
+  return labels.slice(starts.subarray(0, count).indexOf(from)).join('.');
+}

@@ -123,7 +123,13 @@ export interface BranchFlows {
   readonly qt: Float64Array;
 }
 
-export function branchFlows(grid: Grid, y: TwoPorts, closed: Uint8Array, vm: Float64Array, va: Float64Array): BranchFlows {
+export function branchFlows(
+  grid: Grid,
+  y: TwoPorts,
+  closed: Uint8Array,
+  vm: Float64Array,
+  va: Float64Array,
+): BranchFlows {
   const m = grid.branchCount;
   const out = { pf: new Float64Array(m), qf: new Float64Array(m), pt: new Float64Array(m), qt: new Float64Array(m) };
   for (let k = 0; k < m; k++) {

@@ -11,7 +11,8 @@ const corpus = join(process.env.PARAPET_CORPUS ?? '../shared/corpus', 'power');
 const there = existsSync(corpus);
 if (!there) console.log('skipped: the power corpus is not here (PARAPET_CORPUS)');
 
-const gridOf = (name: string): Grid => gridFromText(readFileSync(join(corpus, 'cases', `${name}.m`), 'utf8'), name).value!;
+const gridOf = (name: string): Grid =>
+  gridFromText(readFileSync(join(corpus, 'cases', `${name}.m`), 'utf8'), name).value!;
 const table = (path: string): string[][] =>
   readFileSync(join(corpus, path), 'utf8')
     .split('\n')
@@ -102,7 +103,11 @@ describe.skipIf(!there)('linear factors and single outages', () => {
         let worst = 0;
         for (let k = 0; k < grid.branchCount; k++)
           if (grid.rating[k]! > 0)
-            worst = Math.max(worst, Math.hypot(f.pf[k]!, f.qf[k]!) / grid.rating[k]!, Math.hypot(f.pt[k]!, f.qt[k]!) / grid.rating[k]!);
+            worst = Math.max(
+              worst,
+              Math.hypot(f.pf[k]!, f.qf[k]!) / grid.rating[k]!,
+              Math.hypot(f.pt[k]!, f.qt[k]!) / grid.rating[k]!,
+            );
         expect(100 * worst).toBeCloseTo(Number(loading), 3);
       }
     }

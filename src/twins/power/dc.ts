@@ -14,8 +14,8 @@ export class DcModel {
   readonly #diagonal: Int32Array;
   readonly #off: Int32Array;
   /** Positions that the factor belongs to. */
-  #closed = new Uint8Array(0);
-  #island = new Int32Array(0);
+  #closed: Uint8Array = new Uint8Array(0);
+  #island: Int32Array = new Int32Array(0);
   #lodf: Lodf | undefined;
 
   constructor(grid: Grid) {

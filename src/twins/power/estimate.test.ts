@@ -9,6 +9,7 @@ import { readMeasurements } from './gold.ts';
 import { type Grid, gridFromText } from './grid.ts';
 import { caseInput, NodeKind } from './newton.ts';
 import { makeRow, RowKind } from './rows.ts';
+import { ourGrid } from './testgrid.ts';
 
 const corpus = join(process.env.PARAPET_CORPUS ?? '../shared/corpus', 'power');
 const there = existsSync(corpus);
@@ -40,7 +41,12 @@ function flat(grid: Grid) {
 
 function run(set: string, options: { trustOf?: (row: number) => number; removeBad?: boolean } = {}) {
   const grid = gridOf(set.slice(0, set.indexOf('.')));
-  const read = readMeasurements(readFileSync(join(corpus, 'se/gold', `${set}.meas.tsv`), 'utf8'), set, grid, options.trustOf);
+  const read = readMeasurements(
+    readFileSync(join(corpus, 'se/gold', `${set}.meas.tsv`), 'utf8'),
+    set,
+    grid,
+    options.trustOf,
+  );
   expect(read.faults).toEqual([]);
   const estimator = new Estimator(grid);
   const result = estimator.estimate({ ...flat(grid), rows: read.rows, removeBad: options.removeBad ?? false });
@@ -65,7 +71,9 @@ function angleError(grid: Grid, va: Float64Array, set: string, bus: number): num
 
 describe.skipIf(!there)('state estimation against a dense QR estimator', () => {
   const sets = there
-    ? readdirSync(join(corpus, 'expect/se')).filter((f) => f.endsWith('.state.tsv')).map((f) => f.replace('.state.tsv', ''))
+    ? readdirSync(join(corpus, 'expect/se'))
+        .filter((f) => f.endsWith('.state.tsv'))
+        .map((f) => f.replace('.state.tsv', ''))
     : [];
   for (const set of sets) {
     it(`${set}: the same state, residuals and residual variances`, () => {
@@ -81,7 +89,8 @@ describe.skipIf(!there)('state estimation against a dense QR estimator', () => {
       if (expected.head.has('J')) expect(result.objective).toBeCloseTo(Number(expected.head.get('J')), 5);
       expect(Math.abs(result.trace - result.rank)).toBeLessThan(1e-4);
       expect(result.degreesOfFreedom).toBeCloseTo(rows.length - result.rank, 3);
-      if (expected.head.has('chi2_99')) expect(result.objectiveLimit).toBeCloseTo(Number(expected.head.get('chi2_99')), 2);
+      if (expected.head.has('chi2_99'))
+        expect(result.objectiveLimit).toBeCloseTo(Number(expected.head.get('chi2_99')), 2);
       const path = `expect/se/${set}.resid.tsv`;
       if (!existsSync(join(corpus, path))) return;
       table(path).rows.forEach((r, k) => {
@@ -155,35 +164,12 @@ describe.skipIf(!there)('state estimation against a dense QR estimator', () => {
   });
 });
 
-/** A small meshed grid of our own, with a tap and a phase shifter. */
-export const ourGrid = `function mpc = ours
-mpc.version = '2';
-mpc.baseMVA = 100;
-mpc.bus = [
- 1 3 0 0 0 0 1 1.02 0 110 1 1.1 0.9;
- 2 1 40 10 0 5 1 1 0 110 1 1.1 0.9;
- 3 2 20 5 0 0 1 1.01 0 110 1 1.1 0.9;
- 4 1 0 0 0 0 1 1 0 110 1 1.1 0.9;
- 5 1 30 12 1 0 1 1 0 110 1 1.1 0.9;
-];
-mpc.gen = [
- 1 60 0 100 -100 1.02 100 1 200 0;
- 3 35 0 50 -50 1.01 100 1 80 0;
-];
-mpc.branch = [
- 1 2 0.01 0.06 0.02 100 0 0 0 0 1;
- 2 3 0.02 0.08 0.02 100 0 0 0 0 1;
- 3 4 0.01 0.05 0 100 0 0 0.98 0 1;
- 4 5 0.02 0.07 0.01 100 0 0 0 2 1;
- 5 1 0.01 0.06 0.02 100 0 0 0 0 1;
- 2 5 0.03 0.09 0.02 100 0 0 0 0 1;
- 2 5 0.03 0.09 0.02 100 0 0 0 0 1;
-];`;
-
 describe('the measurement model', () => {
   const grid = gridFromText(ourGrid, 'ours.m').value!;
   const all = [
-    ...[0, 1, 2, 3, 4].flatMap((i) => [RowKind.V, RowKind.P, RowKind.Q].map((k) => makeRow(k, i, 1, 0.01, 1, `${k}:${i}`, []))),
+    ...[0, 1, 2, 3, 4].flatMap((i) =>
+      [RowKind.V, RowKind.P, RowKind.Q].map((k) => makeRow(k, i, 1, 0.01, 1, `${k}:${i}`, [])),
+    ),
     ...[0, 1, 2, 3, 4, 5, 6].flatMap((b) =>
       [RowKind.FromP, RowKind.FromQ, RowKind.ToP, RowKind.ToQ].map((k) => makeRow(k, b, 1, 0.01, 1, `${k}:${b}`, [])),
     ),

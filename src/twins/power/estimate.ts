@@ -8,7 +8,7 @@
 import { chiSquaredQuantile, normalQuantile } from '#lib/stats';
 import { Gain, unseenVariance } from './gain.ts';
 import type { Grid } from './grid.ts';
-import { type Row, RowKind } from './rows.ts';
+import type { Row } from './rows.ts';
 
 const iterationsMax = 30;
 const stepMin = 1e-9;
@@ -61,6 +61,16 @@ export interface Estimate {
   readonly removed: readonly number[];
 }
 
+interface Measured {
+  readonly residual: Float64Array;
+  readonly omega: Float64Array;
+  readonly critical: Uint8Array;
+  readonly trace: number;
+  readonly objective: number;
+  readonly degreesOfFreedom: number;
+  readonly unobservable: readonly number[];
+}
+
 export class Estimator {
   readonly grid: Grid;
   readonly gain: Gain;
@@ -94,7 +104,11 @@ export class Estimator {
     }
   }
 
-  #iterate(vm: Float64Array, va: Float64Array, variance: (row: Row, r: number) => number): { converged: boolean; iterations: number } {
+  #iterate(
+    vm: Float64Array,
+    va: Float64Array,
+    variance: (row: Row, r: number) => number,
+  ): { converged: boolean; iterations: number } {
     const { gain } = this;
     const n = this.grid.busCount;
     const step = new Float64Array(2 * n);
@@ -124,7 +138,7 @@ export class Estimator {
   }
 
   /** Residuals, their variances, leverages and what cannot be seen, at the point of the last linearisation. */
-  #measure(variance: (row: Row, r: number) => number, out: Uint8Array) {
+  #measure(variance: (row: Row, r: number) => number, out: Uint8Array): Measured {
     const { gain } = this;
     const m = gain.rows.length;
     gain.invert();
@@ -173,7 +187,7 @@ export class Estimator {
     va: Float64Array,
     iterations: number,
     converged: boolean,
-    measured: ReturnType<Estimator['#measure']>,
+    measured: Measured,
     removed: readonly number[],
   ): Estimate {
     const m = input.rows.length;
@@ -190,7 +204,8 @@ export class Estimator {
     const suspects: number[] = [];
     // Two witnesses: one row stands out, and the whole does not fit.
     for (let r = 0; r < m; r++)
-      if (removed.includes(r) || (measured.objective > objectiveLimit && normalized[r]! > normalizedLimit)) suspects.push(r);
+      if (removed.includes(r) || (measured.objective > objectiveLimit && normalized[r]! > normalizedLimit))
+        suspects.push(r);
     suspects.sort((a, b) => normalized[b]! - normalized[a]! || a - b);
     let rank = 0;
     for (let u = 0; u < input.fixed.length; u++)
@@ -244,13 +259,3 @@ export class Estimator {
     return { ...full, normalized, suspects: [...full.suspects, ...liars], unobservableTrusted: this.#unseen() };
   }
 }
-
-export const rowUnit: Readonly<Record<RowKind, 'v' | 'p' | 'q'>> = {
-  [RowKind.V]: 'v',
-  [RowKind.P]: 'p',
-  [RowKind.Q]: 'q',
-  [RowKind.FromP]: 'p',
-  [RowKind.FromQ]: 'q',
-  [RowKind.ToP]: 'p',
-  [RowKind.ToQ]: 'q',
-};

@@ -42,7 +42,9 @@ export function readMeasurements(text: string, file: string, grid: Grid, trustOf
       });
       return;
     }
-    rows.push(makeRow(kind, element, Number(value), Number(sigma), trustOf(Number(number)), `row ${number}`, [`row-${number}`]));
+    rows.push(
+      makeRow(kind, element, Number(value), Number(sigma), trustOf(Number(number)), `row ${number}`, [`row-${number}`]),
+    );
   });
   return { rows, faults };
 }

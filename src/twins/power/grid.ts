@@ -75,7 +75,8 @@ export function gridFromCase(c: MatpowerCase, file: string): Read<Grid> {
   const busIndex = new Map<number, number>();
   for (let i = 0; i < n; i++) {
     const id = bus(i, 0);
-    if (!Number.isInteger(id) || id < 1 || id > 2 ** 31 - 1) fault('MATPOWER_BUS', `bus row ${i + 1} has the number ${id}`);
+    if (!Number.isInteger(id) || id < 1 || id > 2 ** 31 - 1)
+      fault('MATPOWER_BUS', `bus row ${i + 1} has the number ${id}`);
     if (busIndex.has(id)) fault('MATPOWER_BUS', `bus ${id} appears twice`);
     busIndex.set(id, i);
     for (const k of [2, 3, 4, 5, 7, 8])
@@ -100,7 +101,8 @@ export function gridFromCase(c: MatpowerCase, file: string): Read<Grid> {
   );
   for (let k = 0; k < m; k++)
     for (const col of [2, 3, 4, 8, 9])
-      if (!Number.isFinite(branch(k, col))) fault('MATPOWER_VALUE', `branch row ${k + 1} has no finite value in column ${col + 1}`);
+      if (!Number.isFinite(branch(k, col)))
+        fault('MATPOWER_VALUE', `branch row ${k + 1} has no finite value in column ${col + 1}`);
   for (let g = 0; g < units; g++)
     for (const col of [1, 2, 5])
       if (!Number.isFinite(gen(g, col)) && gen(g, 7) > 0)
@@ -117,7 +119,10 @@ export function gridFromCase(c: MatpowerCase, file: string): Read<Grid> {
   for (let k = 0; k < m; k++) {
     const zero = Math.hypot(branch(k, 2), branch(k, 3)) < busbarImpedance;
     if (zero || node[from[k]!] === node[to[k]!]) busbar[k] = 1;
-    if (zero) notes.push(`Branch row ${k + 1} has no impedance: ${closed[k] === 1 ? 'its two buses are one node' : 'it stays out'}.`);
+    if (zero)
+      notes.push(
+        `Branch row ${k + 1} has no impedance: ${closed[k] === 1 ? 'its two buses are one node' : 'it stays out'}.`,
+      );
   }
   if (c.dcLines > 0) notes.push(`${c.dcLines} DC line(s) in the case are left out.`);
   const pu = (col: number): Float64Array => Float64Array.from({ length: n }, (_, i) => bus(i, col) / base);

@@ -130,7 +130,8 @@ export class PowerFlow {
       } else stalled = 0;
       mismatch = next;
     }
-    if (mismatch <= Math.max(tolerance, this.#rounding(input, vm)) && this.#plausible(input, vm)) return finish('solved');
+    if (mismatch <= Math.max(tolerance, this.#rounding(input, vm)) && this.#plausible(input, vm))
+      return finish('solved');
     return finish('diverged');
   }
 
@@ -273,7 +274,8 @@ export function caseInput(grid: Grid, closed: Uint8Array = grid.closed): CaseInp
     if (unit[v]! < 0) unit[v] = grid.unitVm[g]!;
     else if (unit[v] !== grid.unitVm[g]) differing.add(grid.busId[grid.unitBus[g]!]!);
   }
-  for (const bus of differing) notes.push(`Units at bus ${bus} ask for different voltages; the first in service decides.`);
+  for (const bus of differing)
+    notes.push(`Units at bus ${bus} ask for different voltages; the first in service decides.`);
   let demoted = 0;
   for (let i = 0; i < n; i++) {
     const type = grid.busType[i]!;
@@ -309,7 +311,9 @@ export function caseInput(grid: Grid, closed: Uint8Array = grid.closed): CaseInp
     if (b === undefined) darkLabels.add(label);
     else {
       kind[b] = NodeKind.Reference;
-      notes.push(`The island of bus ${grid.busId[label]} has no reference; bus ${grid.busId[b]}, its largest unit, takes its place.`);
+      notes.push(
+        `The island of bus ${grid.busId[label]} has no reference; bus ${grid.busId[b]}, its largest unit, takes its place.`,
+      );
     }
   }
   for (let i = 0; i < n; i++) {

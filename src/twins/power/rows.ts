@@ -66,7 +66,17 @@ export function zeroInjections(grid: Grid): Row[] {
     for (const kind of [RowKind.P, RowKind.Q]) {
       const quantity = `power/bus/${grid.busId[i]}/${kind === RowKind.P ? 'p' : 'q'}`;
       const variance = factSigma ** 2;
-      out.push({ kind, element: i, value: 0, variance, widened: variance, trusted: true, fact: true, quantity, assets: [] });
+      out.push({
+        kind,
+        element: i,
+        value: 0,
+        variance,
+        widened: variance,
+        trusted: true,
+        fact: true,
+        quantity,
+        assets: [],
+      });
     }
   }
   return out;

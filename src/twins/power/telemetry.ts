@@ -3,7 +3,9 @@
 // does, because the shares of a bus add up and a missing one would read as less load.
 import type { Reading } from '#events';
 import type { Grid } from './grid.ts';
-import { makeRow, type Row, RowKind, trustedFrom, trustFloor, zeroInjections } from './rows.ts';
+import { isBranch, parseQuantity, type Sort } from './quantity.ts';
+import { makeRow, type Row, RowKind, trustedFrom, zeroInjections } from './rows.ts';
+import { Sums } from './sums.ts';
 
 /** Readings kept, over all quantities. */
 const readingsMax = 500_000;
@@ -14,8 +16,6 @@ const loadDriftPerSecond = 0.04 / 1800;
 const sumSigmaMin = 1e-3;
 /** A reading from further ahead than this has a wrong clock. */
 const aheadMaxMicros = 120e6;
-
-type Sort = 'v' | 'busP' | 'busQ' | 'loadP' | 'loadQ' | 'genP' | 'genQ' | 'fromP' | 'fromQ' | 'toP' | 'toQ' | 'status';
 
 interface Heard {
   at: number;
@@ -112,7 +112,12 @@ export class Telemetry {
           continue;
         }
         this.#count += 1;
-        source.heard.set(reading.asset, { at: reading.at, seq: reading.seq, value: reading.value, sigma: reading.sigma });
+        source.heard.set(reading.asset, {
+          at: reading.at,
+          seq: reading.seq,
+          value: reading.value,
+          sigma: reading.sigma,
+        });
       } else if (isLater(reading, known)) {
         known.at = reading.at;
         known.seq = reading.seq;
@@ -193,7 +198,8 @@ export class Telemetry {
       for (const [asset, heard] of source.heard) {
         doubt(asset, grid.from[source.element]!);
         doubt(asset, grid.to[source.element]!);
-        if (heard.at > at + aheadMaxMicros || heard.at < (statusAt.get(source.element) ?? Number.NEGATIVE_INFINITY)) continue;
+        if (heard.at > at + aheadMaxMicros || heard.at < (statusAt.get(source.element) ?? Number.NEGATIVE_INFINITY))
+          continue;
         if (grid.busbar[source.element] === 1) continue;
         statusAt.set(source.element, heard.at);
         closed[source.element] = heard.value !== 0 ? 1 : 0;
@@ -206,7 +212,8 @@ export class Telemetry {
       const ageMax = load ? ages.loadMicros : ages.scanMicros;
       let complete = true;
       let any = false;
-      if (source.members !== undefined && load) for (const asset of source.members) if (!source.heard.has(asset)) complete = false;
+      if (source.members !== undefined && load)
+        for (const asset of source.members) if (!source.heard.has(asset)) complete = false;
       for (const [asset, heard] of [...source.heard].sort(([a], [b]) => (a < b ? -1 : 1))) {
         if (isBranch(sort)) {
           doubt(asset, grid.from[element]!);
@@ -228,7 +235,8 @@ export class Telemetry {
             continue;
           }
           const sigma = heard.sigma > 0 ? heard.sigma / base : defaultSigma.voltagePu;
-          if (sigma !== Number.POSITIVE_INFINITY) rows.push(makeRow(RowKind.V, element, v, sigma, t, source.quantity, [asset]));
+          if (sigma !== Number.POSITIVE_INFINITY)
+            rows.push(makeRow(RowKind.V, element, v, sigma, t, source.quantity, [asset]));
           continue;
         }
         const base = grid.baseMva * 1e6;
@@ -241,21 +249,32 @@ export class Telemetry {
           }
           if (closed[element] === 0 || grid.busbar[element] === 1) continue;
           const sigma = powerSigma(heard.sigma, base, value);
-          if (sigma !== Number.POSITIVE_INFINITY) rows.push(makeRow(branchKind(sort), element, value, sigma, t, source.quantity, [asset]));
+          if (sigma !== Number.POSITIVE_INFINITY)
+            rows.push(makeRow(branchKind(sort), element, value, sigma, t, source.quantity, [asset]));
           continue;
         }
         if (sort === 'busP' || sort === 'busQ') {
           const sigma = powerSigma(heard.sigma, base, value);
           const kind = sort === 'busP' ? RowKind.P : RowKind.Q;
-          if (sigma !== Number.POSITIVE_INFINITY) rows.push(makeRow(kind, element, value, sigma, t, source.quantity, [asset]));
+          if (sigma !== Number.POSITIVE_INFINITY)
+            rows.push(makeRow(kind, element, value, sigma, t, source.quantity, [asset]));
           continue;
         }
-        const sigma = load && !(heard.sigma > 0) ? defaultSigma.meterShare * Math.abs(value) : powerSigma(heard.sigma, base, value);
-        sums.add(sort, element, value, sigma, t, asset, load ? Math.abs(value) * loadDriftPerSecond * Math.max(0, age / 1e6) : 0);
+        const sigma =
+          load && !(heard.sigma > 0) ? defaultSigma.meterShare * Math.abs(value) : powerSigma(heard.sigma, base, value);
+        sums.add(
+          sort,
+          element,
+          value,
+          sigma,
+          t,
+          asset,
+          load ? Math.abs(value) * loadDriftPerSecond * Math.max(0, age / 1e6) : 0,
+        );
       }
       if (!complete || !any) {
         stale.push(source.quantity);
-        if (!isBranch(sort) && sort !== 'v') sums.spoil(sort, element);
+        if (sort === 'loadP' || sort === 'loadQ' || sort === 'genP' || sort === 'genQ') sums.spoil(sort, element);
       }
     }
     this.#injections(rows, sums);
@@ -264,7 +283,11 @@ export class Telemetry {
     const generation = new Float64Array(n).fill(Number.NaN);
     const generationTrusted = new Uint8Array(n);
     for (let i = 0; i < n; i++) {
-      load[i] = sums.known('loadP', i) ? sums.value('loadP', i) : grid.loadP[i] === 0 && !sums.spoilt('loadP', i) ? 0 : Number.NaN;
+      load[i] = sums.known('loadP', i)
+        ? sums.value('loadP', i)
+        : grid.loadP[i] === 0 && !sums.spoilt('loadP', i)
+          ? 0
+          : Number.NaN;
       loadQ[i] = sums.known('loadQ', i) ? sums.value('loadQ', i) : Number.NaN;
       if (sums.known('genP', i)) {
         generation[i] = sums.value('genP', i);
@@ -309,64 +332,6 @@ export class Telemetry {
   }
 }
 
-type SumSort = 'loadP' | 'loadQ' | 'genP' | 'genQ';
-
-/** Readings that add up at a bus. */
-class Sums {
-  readonly #tables: Readonly<Record<SumSort, Sum[]>>;
-  constructor(n: number) {
-    const make = (): Sum[] =>
-      Array.from({ length: n }, () => ({ value: 0, variance: 0, widened: 0, drift: 0, trusted: true, spoilt: false, assets: [] }));
-    this.#tables = { loadP: make(), loadQ: make(), genP: make(), genQ: make() };
-  }
-  add(sort: SumSort, i: number, value: number, sigma: number, trust: number, asset: string, drift: number): void {
-    const s = this.#tables[sort][i]!;
-    s.value += value;
-    s.variance += sigma ** 2;
-    s.widened += sigma ** 2 / Math.max(trust, trustFloor);
-    s.drift += drift;
-    s.trusted &&= trust >= trustedFrom;
-    s.assets.push(asset);
-  }
-  spoil(sort: SumSort, i: number): void {
-    this.#tables[sort][i]!.spoilt = true;
-  }
-  known(sort: SumSort, i: number): boolean {
-    const s = this.#tables[sort][i]!;
-    return s.assets.length > 0 && !s.spoilt && s.variance !== Number.POSITIVE_INFINITY;
-  }
-  spoilt(sort: SumSort, i: number): boolean {
-    return this.#tables[sort][i]!.spoilt;
-  }
-  value(sort: SumSort, i: number): number {
-    return this.#tables[sort][i]!.value;
-  }
-  variance(sort: SumSort, i: number): number {
-    return this.#tables[sort][i]!.variance;
-  }
-  widened(sort: SumSort, i: number): number {
-    return this.#tables[sort][i]!.widened;
-  }
-  drift(sort: SumSort, i: number): number {
-    return this.#tables[sort][i]!.drift;
-  }
-  trusted(sort: SumSort, i: number): boolean {
-    return this.#tables[sort][i]!.trusted;
-  }
-  assets(sort: SumSort, i: number): readonly string[] {
-    return this.#tables[sort][i]!.assets;
-  }
-}
-interface Sum {
-  value: number;
-  variance: number;
-  widened: number;
-  drift: number;
-  trusted: boolean;
-  spoilt: boolean;
-  assets: string[];
-}
-
 function isLater(reading: Reading, known: Heard): boolean {
   if (reading.at !== known.at) return reading.at > known.at;
   if (reading.seq !== known.seq) return reading.seq > known.seq;
@@ -374,36 +339,15 @@ function isLater(reading: Reading, known: Heard): boolean {
   return reading.value > known.value;
 }
 
-function isBranch(sort: Sort): sort is 'fromP' | 'fromQ' | 'toP' | 'toQ' | 'status' {
-  return sort === 'fromP' || sort === 'fromQ' || sort === 'toP' || sort === 'toQ' || sort === 'status';
-}
 function branchKind(sort: Sort): RowKind {
-  return sort === 'fromP' ? RowKind.FromP : sort === 'fromQ' ? RowKind.FromQ : sort === 'toP' ? RowKind.ToP : RowKind.ToQ;
+  return sort === 'fromP'
+    ? RowKind.FromP
+    : sort === 'fromQ'
+      ? RowKind.FromQ
+      : sort === 'toP'
+        ? RowKind.ToP
+        : RowKind.ToQ;
 }
 function powerSigma(sigma: number, base: number, value: number): number {
   return sigma > 0 ? sigma / base : defaultSigma.share * Math.abs(value) + defaultSigma.floorPu;
-}
-
-/** `power/bus/12/v` and its like; undefined where the grid has no such thing. */
-export function parseQuantity(quantity: string, grid: Grid): { sort: Sort; element: number } | undefined {
-  const part = quantity.split('/');
-  const [plane, kind, name = '', a = '', b] = part;
-  if (plane !== 'power' || !/^[1-9]\d{0,8}$/.test(name)) return undefined;
-  if (kind === 'branch') {
-    const element = Number(name) - 1;
-    if (element >= grid.branchCount) return undefined;
-    if (a === 'status' && b === undefined) return { sort: 'status', element };
-    if ((a === 'from' || a === 'to') && (b === 'p' || b === 'q') && part.length === 5)
-      return { sort: `${a}${b === 'p' ? 'P' : 'Q'}`, element };
-    return undefined;
-  }
-  const element = grid.busIndex.get(Number(name));
-  if (element === undefined || b !== undefined) return undefined;
-  if (kind === 'bus' && a === 'v') return { sort: 'v', element };
-  if (a !== 'p' && a !== 'q') return undefined;
-  const end = a === 'p' ? 'P' : 'Q';
-  if (kind === 'bus') return { sort: `bus${end}`, element };
-  if (kind === 'load') return { sort: `load${end}`, element };
-  if (kind === 'gen') return { sort: `gen${end}`, element };
-  return undefined;
 }

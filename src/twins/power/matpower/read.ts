@@ -2,7 +2,8 @@
 import { zstdDecompressSync } from 'node:zlib';
 import type { Fault } from '#findings';
 import type { Read } from '../types.ts';
-import { Evaluator, isMatrix, type Matrix, Stop } from './evaluate.ts';
+import { Evaluator, isMatrix, type Matrix } from './evaluate.ts';
+import { Stop } from './scan.ts';
 
 export interface MatpowerCase {
   readonly baseMva: number;
@@ -15,11 +16,13 @@ export interface MatpowerCase {
 
 const remedies: Readonly<Record<string, string>> = {
   MATPOWER_SYNTAX: 'Correct the line, or save the case again with savecase.',
-  MATPOWER_STATEMENT: 'Run the case in MATPOWER and save the result with savecase: only literals and unit conversions are evaluated.',
+  MATPOWER_STATEMENT:
+    'Run the case in MATPOWER and save the result with savecase: only literals and unit conversions are evaluated.',
   MATPOWER_VERSION: 'Load the case in MATPOWER and save it as version 2 with savecase.',
   MATPOWER_TABLE: 'Give every row of the table the columns of format version 2.',
   MATPOWER_VALUE: 'Replace the value by a finite number.',
   MATPOWER_BUS: 'Correct the bus number, or add the bus.',
+  MATPOWER_BUSBAR: 'Merge the two buses, or give the branch its impedance.',
   MATPOWER_BYTES: 'Check that the file is text, or text compressed with zstd.',
 };
 
@@ -86,7 +89,12 @@ export function readMatpower(text: string, file: string): Read<MatpowerCase> {
     if (!isMatrix(table)) faults.push(matpowerFault(file, 'MATPOWER_TABLE', `the case has no ${name} table`));
     else if (table.rows > 0 && table.columns < columns)
       faults.push(
-        matpowerFault(file, 'MATPOWER_TABLE', `${name} has ${table.columns} columns, version 2 has ${columns}`, lineOf(name)),
+        matpowerFault(
+          file,
+          'MATPOWER_TABLE',
+          `${name} has ${table.columns} columns, version 2 has ${columns}`,
+          lineOf(name),
+        ),
       );
     else tables[name] = table;
   }

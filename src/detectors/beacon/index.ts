@@ -1,0 +1,1 @@
+export { beacon } from './beacon.ts';

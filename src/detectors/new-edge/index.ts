@@ -1,0 +1,1 @@
+export { newEdge } from './new-edge.ts';

@@ -1,0 +1,11 @@
+export { branchFlows, twoPorts } from './admittance.ts';
+export { cascade } from './cascade.ts';
+export { loadPowerTwin } from './city.ts';
+export { createPowerTwin } from './create.ts';
+export { DcModel } from './dc.ts';
+export { type Estimate, Estimator } from './estimate.ts';
+export { readMeasurements } from './gold.ts';
+export { type Grid, gridFromCase, gridFromText } from './grid.ts';
+export { readMatpower, readMatpowerBytes } from './matpower/read.ts';
+export { caseInput, NodeKind, PowerFlow } from './newton.ts';
+export type { PowerTwin, PowerTwinOptions, PowerView, Read, TwinVerdict } from './types.ts';
