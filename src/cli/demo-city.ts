@@ -71,7 +71,7 @@ export class DemoCity {
       ],
       commands: [{ topic: 'cmd/power/#', actions: ['open', 'close', 'set', 'shed'] }],
       approvals: {
-        people: ['control-room-a', 'control-room-b', 'shift-lead'],
+        people: ['anna', 'ben', 'shift-lead'].map((name) => `spiffe://${domain}/person/${name}`),
         need: 2,
         unanswered: 'refuse',
         after: '30m',

@@ -104,7 +104,7 @@ export async function demo(args: string[]): Promise<number> {
   });
 
   try {
-    const [url, door] = [await family.page, await family.door];
+    const [url, door] = await Promise.race([Promise.all([family.page, family.door]), family.failed]);
     say(`${paint('strong', `The page: ${url}`)}`);
     say(`The gateway listens on localhost port ${door!.port} (mutual TLS). ${door!.broker}`);
     await world.connect(door!.port);

@@ -98,8 +98,10 @@ async function run(o: Common, speed: number, keep: boolean): Promise<number> {
     process.once('SIGINT', () => resolve());
     process.once('SIGTERM', () => resolve());
   });
-  if (keep) await stopped;
-  else await Promise.race([stopped, family.ended]);
-  await family.close();
+  try {
+    await Promise.race(keep ? [stopped, family.failed] : [stopped, family.ended, family.failed]);
+  } finally {
+    await family.close();
+  }
   return ExitCode.Done;
 }

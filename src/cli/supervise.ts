@@ -3,13 +3,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { type BusMessage, type Channel, forkChannel } from '#bus';
-import type { Settings } from './processes/settings.ts';
+import { UsageError } from './options.ts';
+import { CANNOT_START, type Settings } from './processes/settings.ts';
 
 type Name = 'hub' | 'gateway' | 'sensor';
 
 export interface Family {
   /** Resolves when the sensor has read its input to the end (event time reached). */
   readonly ended: Promise<number>;
+  /** Rejects where one of them can't start with what it was given. */
+  readonly failed: Promise<never>;
   /** Where the page is, once the hub listens. */
   readonly page: Promise<string>;
   /** Port and broker, once the gateway listens; undefined where there is none. */
@@ -34,6 +37,8 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
   let sensorDone = false;
   const ended = Promise.withResolvers<number>();
   const page = Promise.withResolvers<string>();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
   const door = Promise.withResolvers<{ port: number; broker: string } | undefined>();
   if (!settings.gateway) door.resolve(undefined);
 
@@ -57,6 +62,10 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
     child.on('exit', (code, signal) => {
       if (members[name]?.child === child) delete members[name];
       if (closing || (name === 'sensor' && sensorDone)) return;
+      if (code === CANNOT_START) {
+        failed.reject(new UsageError(`the ${name} can't start with this city file (see above).`));
+        return;
+      }
       say(`The ${name} process ended (${signal ?? `exit ${code}`}); it is started again.`);
       setTimeout(
         () => {
@@ -108,6 +117,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
   if (settings.gateway) start('gateway', 0);
 
   return {
+    failed: failed.promise,
     ended: ended.promise,
     page: page.promise,
     door: door.promise,

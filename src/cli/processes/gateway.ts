@@ -4,8 +4,9 @@ import { type BusMessage, Channel, type Hold, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Reading } from '#events';
 import { gatewayConfig, startGateway } from '#gateway';
-import { endWithParent, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
+endInWords('gateway');
 const settings = settingsFromArgv();
 const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 // Everything else may be down for a while: the gateway still answers, and holds.

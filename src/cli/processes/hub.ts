@@ -7,7 +7,7 @@ import type { Verdict } from '#findings';
 import { decideRecorded, Hub, twinsOf } from '#pipeline';
 import { EvidenceWriter, evidenceRows, openStore, type Store } from '#store';
 import { HubConsole } from './hub-console.ts';
-import { endWithParent, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
 /** Event time between checkpoints, and the least wall time, so that a fast replay does not write without end. */
 const CHECKPOINT_MICROS = 30e6;
@@ -15,6 +15,7 @@ const CHECKPOINT_MILLIS_MIN = 1000;
 /** Event time between estimates where no command asks for one. */
 const ESTIMATE_MICROS = 60e6;
 
+endInWords('hub');
 const settings = settingsFromArgv();
 const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 endWithParent(2000);

@@ -7,11 +7,14 @@ import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
 import type { Finding } from '#findings';
 import { Engine, Feed, listInputs, MqttSource, openLive, type Source } from '#pipeline';
-import { endWithParent, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
 /** How often findings that grew are sent again, in turns of the feed. */
 const TELL_TURNS = 64;
+/** How far recorded input may run ahead of the inputs that others play, microseconds of event time. */
+const AHEAD_MICROS = 10e6;
 
+endInWords('sensor');
 const settings = settingsFromArgv();
 const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 endWithParent(1000);
@@ -24,7 +27,7 @@ let turns = 0;
 let started = 0;
 let startedAt = 0;
 /** Event time that the other inputs of a replay have reached; Infinity where there are none. */
-let others = Number.POSITIVE_INFINITY;
+let others = settings.eventClock ? 0 : Number.POSITIVE_INFINITY;
 
 const engine = new Engine({
   city,
@@ -82,9 +85,12 @@ async function tell(at: number): Promise<void> {
 
 /** Waits until event time `at` is due at the pace asked for. */
 async function pace(at: number): Promise<void> {
-  while (settings.eventClock && at !== Number.POSITIVE_INFINITY && at > others + 300e6) {
-    await tell(Number.NEGATIVE_INFINITY);
-    await sleep(5);
+  if (settings.eventClock) {
+    while (at !== Number.POSITIVE_INFINITY && at > others + AHEAD_MICROS) {
+      await tell(Number.NEGATIVE_INFINITY);
+      await sleep(5);
+    }
+    return;
   }
   if (settings.speed === 0 || at === Number.POSITIVE_INFINITY || at < settings.fastUntil) return;
   if (started === 0) {

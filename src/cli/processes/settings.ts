@@ -1,4 +1,6 @@
 // What the processes of `serve` are started with: one JSON argument, made by the supervisor, never by an outsider.
+import { CityError } from '#city';
+import { FaultError } from '#findings';
 
 export interface Settings {
   /** Path of city.yaml; '' for the default city. */
@@ -27,4 +29,19 @@ export function endWithParent(graceMillis: number): void {
   process.on('disconnect', () => setTimeout(() => process.exit(0), graceMillis).unref());
   // Ctrl-C reaches the whole group; the supervisor decides when each ends.
   process.on('SIGINT', () => {});
+}
+
+/** Exit status of a process that can't start with what it was given: starting it again would not help. */
+export const CANNOT_START = 78;
+
+/** What was wrong with the configuration is said once, in words; our own mistakes with their stack, and then started again. */
+export function endInWords(name: string): void {
+  process.on('uncaughtException', (error) => {
+    if (error instanceof FaultError || error instanceof CityError) {
+      console.error(`parapet ${name}: ${error.message}`);
+      process.exit(CANNOT_START);
+    }
+    console.error(`parapet ${name}: ${error.stack ?? String(error)}`);
+    process.exit(70);
+  });
 }

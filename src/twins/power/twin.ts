@@ -295,7 +295,6 @@ export class Twin implements PowerTwin {
   }
 
   view(): PowerView {
-    const grid = this.#grid;
     const kept = this.#kept;
     if (kept === undefined)
       return {
@@ -306,8 +305,23 @@ export class Twin implements PowerTwin {
         branches: [],
         suspects: [],
       };
+    kept.situation ??= situationOf(this.#flow, kept.estimate, kept.snapshot, kept.input);
+    return this.#viewOf(kept, kept.situation);
+  }
+
+  viewAfter(command: Command): PowerView | undefined {
+    const asked = readCommand(command, this.#grid);
+    const before = this.#kept === undefined ? undefined : this.#before(this.#kept);
+    if (typeof asked === 'string' || before === undefined || this.#kept?.estimate.status === 'diverged')
+      return undefined;
+    const change = pendingChange(asked, before, this.#grid);
+    const after = change === undefined ? before : changed(this.#flow, before, change);
+    return after === undefined ? undefined : this.#viewOf(this.#kept!, after);
+  }
+
+  #viewOf(kept: Kept, s: Situation): PowerView {
+    const grid = this.#grid;
     const e = kept.estimate;
-    const flows = situationFlows(this.#flow, kept);
     const unseen = new Set(e.unobservable);
     return {
       at: kept.snapshot.at,
@@ -315,17 +329,17 @@ export class Twin implements PowerTwin {
       text: describe(grid, e, kept.snapshot),
       buses: Array.from(grid.busId, (id, i) => ({
         id,
-        vm: round(e.vm[grid.node[i]!]!, 1e5),
-        va: round((e.va[grid.node[i]!]! * 180) / Math.PI, 1e4),
+        vm: round(s.vm[grid.node[i]!]!, 1e5),
+        va: round((s.va[grid.node[i]!]! * 180) / Math.PI, 1e4),
         seen: !unseen.has(grid.node[i]!),
       })),
       branches: Array.from({ length: grid.branchCount }, (_, k) => ({
         row: k + 1,
         from: grid.busId[grid.from[k]!]!,
         to: grid.busId[grid.to[k]!]!,
-        closed: e.closed[k] === 1,
-        megawatts: round(flows.pf[k]! * grid.baseMva, 100),
-        loading: grid.rating[k] === 0 ? -1 : round(loading(grid, flows, k), 1e4),
+        closed: s.closed[k] === 1,
+        megawatts: round(s.flows.pf[k]! * grid.baseMva, 100),
+        loading: grid.rating[k] === 0 ? -1 : round(loading(grid, s.flows, k), 1e4),
       })),
       suspects: this.#suspects(kept),
     };

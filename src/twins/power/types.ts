@@ -39,6 +39,8 @@ export interface PowerTwin {
   /** Of the latest estimate. */
   residuals(): readonly Residual[];
   view(): PowerView;
+  /** What the latest estimate would become; undefined where the command has no effect that can be solved. */
+  viewAfter(command: Command): PowerView | undefined;
 }
 
 export interface PowerView {
