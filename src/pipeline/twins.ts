@@ -2,7 +2,7 @@
 import type { City } from '#city';
 import type { Command } from '#events';
 import { FaultError } from '#findings';
-import { loadPowerTwin, type PowerTwin } from '#twins/power';
+import { loadPowerTwin, type PowerTwin, type PowerView } from '#twins/power';
 import type { GridPicture, Twin } from './hub.ts';
 
 /** @throws FaultError where a model can't be read: a city without its model must not look like one without commands */
@@ -11,24 +11,26 @@ export function twinsOf(city: City): Map<string, Twin> {
   const power = loadPowerTwin(city);
   if (power === undefined) return twins;
   if (power.value === undefined) throw new FaultError(power.faults[0]!);
-  twins.set('power', withPictures(power.value, city));
+  twins.set('power', withPictures(power.value));
   return twins;
 }
 
-function withPictures(twin: PowerTwin, _city: City): Twin {
+/** Untrusted devices are assumed to hide this many times the load they tell: a doubling, as load-altering attacks aim at. */
+const HIDDEN_FACTOR = 2;
+
+function withPictures(twin: PowerTwin): Twin {
   return {
     name: twin.name,
     observe: (readings) => twin.observe(readings),
     estimate: (at, trustOf) => twin.estimate(at, trustOf),
     judge: (command, at, trustOf) => twin.judge(command, at, trustOf),
     commandPassed: (command) => twin.commandPassed(command),
-    picture: () => picture(twin),
+    picture: () => pictureOf(twin.view()),
     pictureAfter: (command) => pictureAfter(twin, command),
   };
 }
 
-function picture(twin: PowerTwin): GridPicture | undefined {
-  const view = twin.view();
+function pictureOf(view: PowerView): GridPicture | undefined {
   if (view.buses.length === 0) return undefined;
   const over = view.branches.filter((b) => b.closed && b.loading > 1).length;
   return {
@@ -40,12 +42,23 @@ function picture(twin: PowerTwin): GridPicture | undefined {
       loading: Math.max(0, b.loading),
       open: !b.closed,
     })),
-    text: over === 0 ? 'No line is above its rating.' : `${over} lines are above their rating.`,
+    text:
+      over === 0 ? 'No line is above its rating.' : `${over} ${over === 1 ? 'line is' : 'lines are'} above the rating.`,
   };
 }
 
+/** The grid after the command as it is told; where that rests on untrusted devices, what it could bring down if they lie. */
 function pictureAfter(twin: PowerTwin, command: Command): GridPicture | undefined {
-  void twin;
-  void command;
-  return undefined;
+  const told = twin.viewAfter(command);
+  const picture = told === undefined ? undefined : pictureOf(told);
+  const lie = twin.whatIf(command, HIDDEN_FACTOR);
+  if (picture === undefined || lie === undefined || lie.lostShare < 0.001) return picture;
+  const tripped = new Set(lie.tripped);
+  const dark = new Set(lie.dark);
+  return {
+    buses: picture.buses.map((b) => (dark.has(b.id) ? { ...b, dark: true } : b)),
+    branches: picture.branches.map((b) => (tripped.has(b.row) ? { ...b, tripped: true } : b)),
+    loadLostShare: lie.lostShare,
+    text: `If the devices that can't be trusted hide ${HIDDEN_FACTOR === 2 ? 'twice' : `${HIDDEN_FACTOR} times`} the load they tell, ${lie.tripped.length} lines trip one after the other and ${Math.round(lie.lostShare * 100)} % of the city's load is lost.`,
+  };
 }

@@ -79,7 +79,8 @@ const gateway = await startGateway({
   },
   onVerdict: (verdict) => {
     void channel.send({ kind: 'verdicts', verdicts: [verdict] }).catch(() => {});
-    if (verdict.decision === 'hold') void tellHolds();
+    // Held, or no longer: the desk changes its list around the verdict.
+    setTimeout(() => void tellHolds(), 50);
   },
   say: (text) =>
     void channel

@@ -157,7 +157,13 @@ export class HubConsole implements ConsoleSource {
       after:
         after === undefined
           ? undefined
-          : this.#view(after, `If ${command.target} had been told to ${command.action}`, command.at),
+          : this.#view(
+              after,
+              after.loadLostShare === undefined
+                ? 'After the command, as told'
+                : 'After the command, if untrusted devices hide load',
+              command.at,
+            ),
     });
     if (this.#pictures.size > 200) this.#pictures.delete(this.#pictures.keys().next().value!);
   }

@@ -8,4 +8,4 @@ export { readMeasurements } from './gold.ts';
 export { type Grid, gridFromCase, gridFromText } from './grid.ts';
 export { readMatpower, readMatpowerBytes } from './matpower/read.ts';
 export { caseInput, NodeKind, PowerFlow } from './newton.ts';
-export type { PowerTwin, PowerTwinOptions, PowerView, Read, TwinVerdict } from './types.ts';
+export type { PowerTwin, PowerTwinOptions, PowerView, PowerWhatIf, Read, TwinVerdict } from './types.ts';

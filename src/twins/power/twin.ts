@@ -12,7 +12,8 @@ import { type CaseInput, caseInput, NodeKind, PowerFlow } from './newton.ts';
 import { RowKind } from './rows.ts';
 import { type Change, changed, loading, type Situation, situationOf } from './situation.ts';
 import { type Snapshot, Telemetry } from './telemetry.ts';
-import type { PowerTwin, PowerTwinOptions, PowerView, TwinVerdict } from './types.ts';
+import type { PowerTwin, PowerTwinOptions, PowerView, PowerWhatIf, TwinVerdict } from './types.ts';
+import { whatIf } from './what-if.ts';
 
 const minute = 60e6;
 /** Commands kept until telemetry shows them. */
@@ -317,6 +318,22 @@ export class Twin implements PowerTwin {
     const change = pendingChange(asked, before, this.#grid);
     const after = change === undefined ? before : changed(this.#flow, before, change);
     return after === undefined ? undefined : this.#viewOf(this.#kept!, after);
+  }
+
+  whatIf(command: Command, factor: number): PowerWhatIf | undefined {
+    const asked = readCommand(command, this.#grid);
+    const kept = this.#kept;
+    const before = kept === undefined ? undefined : this.#before(kept);
+    if (typeof asked === 'string' || kept === undefined || before === undefined) return undefined;
+    const grid = this.#grid;
+    const found = whatIf(this.#models[2], before, kept.snapshot, pendingChange(asked, before, grid), factor);
+    if (found === undefined) return undefined;
+    return {
+      factor,
+      lostShare: found.lostShare,
+      tripped: found.tripped.map((k) => k + 1),
+      dark: found.dark.map((i) => grid.busId[i]!),
+    };
   }
 
   #viewOf(kept: Kept, s: Situation): PowerView {

@@ -41,6 +41,21 @@ export interface PowerTwin {
   view(): PowerView;
   /** What the latest estimate would become; undefined where the command has no effect that can be solved. */
   viewAfter(command: Command): PowerView | undefined;
+  /**
+   * What the command could bring down if the loads that untrusted devices speak of were `factor` times what they say.
+   * undefined where no load rests on an untrusted device, or there is no estimate.
+   */
+  whatIf(command: Command, factor: number): PowerWhatIf | undefined;
+}
+
+export interface PowerWhatIf {
+  readonly factor: number;
+  /** 0..1 of all load, by a DC cascade. */
+  readonly lostShare: number;
+  /** Branch rows in the order they trip. */
+  readonly tripped: readonly number[];
+  /** Ids of buses without supply at the end. */
+  readonly dark: readonly number[];
 }
 
 export interface PowerView {

@@ -4,7 +4,7 @@ import { DecideDialog } from './decide.tsx';
 import { Grid, GridLegend, GridList } from './grid.tsx';
 import type { Live, PageState } from './live.ts';
 import type { WireHold } from './wire.ts';
-import { clock, percent, plural, rowOf, sayCommand } from './words.ts';
+import { clock, harmWords, percent, plural, rowOf, sayCommand } from './words.ts';
 
 /** Decided commands shown; the whole list is in the audit. */
 const DECIDED_MAX = 12;
@@ -136,9 +136,9 @@ function Hold(props: {
             <h3>What it would do</h3>
             <ul class="why">
               {verdict.harm.map((text) => (
-                <li key={text}>{text}</li>
+                <li key={text}>{harmWords(text)}</li>
               ))}
-              {verdict.loadLostShare !== undefined && (
+              {verdict.loadLostShare !== undefined && verdict.loadLostShare > 0 && (
                 <li>
                   <b>{percent(verdict.loadLostShare)}</b> of the city's load without supply
                 </li>

@@ -81,3 +81,20 @@ export function openWith(evidence: { readonly file: string; readonly frame?: num
   if (evidence.line !== undefined) return `sed -n ${evidence.line}p ${file}`;
   return '';
 }
+
+const harms: Readonly<Record<string, string>> = {
+  overload: 'A line would carry more than its rating.',
+  voltage: 'Voltage would leave its band.',
+  islanding: 'Part of the grid would be cut off.',
+  'n-1': 'One more failure would then overload a line.',
+  cascade: 'Lines would trip one after the other.',
+  collapse: 'No stable state was found after it.',
+  angle: 'The two ends are too far apart to be joined.',
+  unobservable: 'Part of the grid can’t be seen, so it can’t be told.',
+  untrusted: 'It can’t be told: the answer rests on devices that nobody should trust now.',
+};
+
+/** What a harm word of a verdict means. */
+export function harmWords(harm: string): string {
+  return harms[harm] ?? harm;
+}
