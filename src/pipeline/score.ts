@@ -68,19 +68,21 @@ export function scoreRun(
   const alerts = outcome.findings.filter((f) => atLeast(f.severity, 'medium'));
   const planes = [...new Set([...attacks.map((t) => t.plane), ...alerts.map((f) => f.plane)])].sort();
   const deviceDays = Math.max(1, city.assets.length) * (spanMicros / 86_400e6);
-  const scores = planes.map((plane) =>
-    scorePlane(
-      plane,
-      alerts.filter((f) => f.plane === plane),
-      attacks.filter((t) => t.plane === plane),
-      attacks,
-      city,
-      deviceDays,
-    ),
-  );
+  const decided = new Map(outcome.verdicts.map((v) => [v.command, v.decision]));
+  const scores = planes
+    .filter((plane) => plane !== 'gateway')
+    .map((plane) =>
+      scorePlane(
+        plane,
+        alerts.filter((f) => f.plane === plane),
+        attacks.filter((t) => t.plane === plane),
+        attacks,
+        city,
+        deviceDays,
+      ),
+    );
   const all = scorePlane('all', alerts, attacks, attacks, city, deviceDays, true);
   const commands = truth.filter((t) => t.command !== undefined);
-  const decided = new Map(outcome.verdicts.map((v) => [v.command, v.decision]));
   const harmful = commands.filter((c) => c.harmful === true);
   const honest = commands.filter((c) => c.harmful !== true);
   const executed = harmful.filter((c) => (decided.get(c.command!) ?? 'pass') === 'pass').length;

@@ -15,8 +15,8 @@ export function twinsOf(city: City): Map<string, Twin> {
   return twins;
 }
 
-/** Untrusted devices are assumed to hide this many times the load they tell: a doubling, as load-altering attacks aim at. */
-const HIDDEN_FACTOR = 2;
+/** How many times the load they tell untrusted devices may hide, tried in this order: the least that does harm is shown. */
+const HIDDEN_FACTORS = [2, 3, 4] as const;
 
 function withPictures(twin: PowerTwin): Twin {
   return {
@@ -51,14 +51,17 @@ function pictureOf(view: PowerView): GridPicture | undefined {
 function pictureAfter(twin: PowerTwin, command: Command): GridPicture | undefined {
   const told = twin.viewAfter(command);
   const picture = told === undefined ? undefined : pictureOf(told);
-  const lie = twin.whatIf(command, HIDDEN_FACTOR);
-  if (picture === undefined || lie === undefined || lie.lostShare < 0.001) return picture;
+  if (picture === undefined) return undefined;
+  const lie = HIDDEN_FACTORS.map((factor) => twin.whatIf(command, factor)).find(
+    (w) => w !== undefined && w.lostShare >= 0.001,
+  );
+  if (lie === undefined) return picture;
   const tripped = new Set(lie.tripped);
   const dark = new Set(lie.dark);
   return {
     buses: picture.buses.map((b) => (dark.has(b.id) ? { ...b, dark: true } : b)),
     branches: picture.branches.map((b) => (tripped.has(b.row) ? { ...b, tripped: true } : b)),
     loadLostShare: lie.lostShare,
-    text: `If the devices that can't be trusted hide ${HIDDEN_FACTOR === 2 ? 'twice' : `${HIDDEN_FACTOR} times`} the load they tell, ${lie.tripped.length} lines trip one after the other and ${Math.round(lie.lostShare * 100)} % of the city's load is lost.`,
+    text: `If the devices that can't be trusted hide ${lie.factor === 2 ? 'twice' : `${lie.factor} times`} the load they tell, ${lie.tripped.length} lines trip one after the other and ${Math.round(lie.lostShare * 100)} % of the city's load is lost.`,
   };
 }

@@ -211,6 +211,9 @@ export class HubConsole implements ConsoleSource {
       this.#holds.set(h.id, data);
       this.#tell({ type: 'hold', data });
     }
+    // The headline counts what waits: it follows at once.
+    this.#toldAt = 0;
+    this.advance(this.#progress.at);
     while (this.#holds.size > VERDICTS_SHOWN) this.#holds.delete(this.#holds.keys().next().value!);
   }
 

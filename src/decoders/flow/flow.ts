@@ -25,6 +25,10 @@ const SWEEP_MICROS = 5e6;
 /** Packets with payload from the originator in which a name is looked for. */
 const NAME_PACKETS = 4;
 const NAME_BYTES_MAX = 255;
+/** The largest window there is (RFC 7323 2.3): what lies further back was never sent before. */
+const WINDOW_MAX = 2 ** 30;
+/** Bytes that may be under way before a first answer, generously: the window of a SYN is not scaled. */
+const FIRST_WINDOW_MAX = 2 ** 16;
 
 export const flow: DecoderKind = {
   card: {
@@ -84,13 +88,12 @@ class FlowDecoder implements Decoder {
     const flags = p.tcpFlags[i]!;
     if (row >= 0 && (flags & (Tcp.Syn | Tcp.Ack)) === Tcp.Syn && protocol === 6) {
       // A SYN with another number on a known tuple is a new connection; with the same number it was sent again.
-      const seen = t.seen[row]!;
-      if (!t.forward || (seen & Seen.OriginatorSyn) === 0 || t.initial[row] !== p.tcpSequence[i]) {
-        if (seen !== 0 && !(t.forward && t.packets[2 * row]! + t.packets[2 * row + 1]! === 0)) {
-          this.#row(row, FlowPhase.Close, at, sink);
-          t.remove(row);
-          row = -1;
-        }
+      // Where only the answer was seen so far, this is the SYN that it answers, out of order.
+      const again = (t.seen[row]! & Seen.OriginatorSyn) !== 0 && t.initial[row] === p.tcpSequence[i];
+      if (!t.forward || !(again || t.packets[2 * row] === 0)) {
+        this.#row(row, FlowPhase.Close, at, sink);
+        t.remove(row);
+        row = -1;
       }
     }
     let fromOriginator: boolean;
@@ -135,12 +138,23 @@ class FlowDecoder implements Decoder {
     const start = (sequence + ((flags & Tcp.Syn) !== 0 ? 1 : 0)) >>> 0;
     const end = (start + payload) >>> 0;
     let fresh = payload;
-    if ((seen & known) !== 0 && payload > 0) {
-      // Signed difference: survives the wrap. Sequence numbers can be forged, so they only ever take payload away.
+    const isKnown = (seen & known) !== 0;
+    // Signed differences: they survive the wrap. Sequence numbers can be forged, so they only ever take payload away.
+    if (payload > 0 && isKnown && t.payload[side]! > 0 && ((end - t.next[side]!) | 0) > -WINDOW_MAX) {
       const ahead = (end - t.next[side]!) | 0;
-      fresh = ahead <= 0 ? 0 : Math.min(payload, ahead);
-      if (ahead > 0) t.next[side] = end;
-    } else if (payload > 0 || (flags & Tcp.Syn) !== 0) {
+      if (ahead > 0) {
+        fresh = Math.min(payload, ahead);
+        t.missing[side] = Math.min(t.missing[side]! + ahead - fresh, WINDOW_MAX);
+        t.next[side] = end;
+      } else {
+        // Late or again: it is new only as far as something was missing.
+        fresh = Math.min(payload, t.missing[side]!);
+        t.missing[side]! -= fresh;
+      }
+    } else if (payload > 0 || ((flags & Tcp.Syn) !== 0 && t.payload[side] === 0)) {
+      // The first payload counts whatever the hand-shake said (zeek#3313); what it skips is missing, where that can be.
+      const skipped = isKnown && payload > 0 && t.payload[side] === 0 ? (start - t.next[side]!) | 0 : 0;
+      t.missing[side] = skipped > 0 && skipped < FIRST_WINDOW_MAX ? skipped : 0;
       t.next[side] = end;
       seen |= known;
     }
@@ -301,11 +315,11 @@ function isOriginator(
   sourcePort: number,
   destinationPort: number,
 ): boolean {
+  // Nobody sends from a broadcast or multicast address (zeek#3235), and an answer to all was asked for by nobody.
+  if (isGroup(p.addresses, 8 * i + 4)) return true;
+  if (isGroup(p.addresses, 8 * i)) return false;
   if (protocol === 6 && (flags & Tcp.Syn) !== 0) return (flags & Tcp.Ack) === 0;
   if (protocol === 1 || protocol === 58) return !isReply(p.icmp[i]! >> 8, protocol);
-  // Nobody sends from a broadcast or multicast address (zeek#3235).
-  if (isGroup(p.addresses, 8 * i)) return false;
-  if (isGroup(p.addresses, 8 * i + 4)) return true;
   const source = serviceOfPort(sourcePort) !== Service.Unknown || sourcePort < 1024;
   const destination = serviceOfPort(destinationPort) !== Service.Unknown || destinationPort < 1024;
   if (source === destination) return protocol !== 6 || sourcePort >= destinationPort;

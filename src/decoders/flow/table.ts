@@ -45,6 +45,8 @@ export class FlowTable {
   toldPayload = new Float64Array(2 * ROWS_FIRST);
   /** Next sequence number by side, where `seen` says that it is known. */
   next = new Uint32Array(2 * ROWS_FIRST);
+  /** Bytes by side that later ones overtook. */
+  missing = new Uint32Array(2 * ROWS_FIRST);
   /** Initial sequence number of the originator's SYN. */
   initial = new Uint32Array(ROWS_FIRST);
   hash = new Uint32Array(ROWS_FIRST);
@@ -53,7 +55,6 @@ export class FlowTable {
   readonly names = new Map<number, Uint8Array>();
   used = 0;
   live = 0;
-  shed = 0;
   #index = new Int32Array(4 * ROWS_FIRST);
   #free: Int32Array = new Int32Array(ROWS_FIRST);
   #freeCount = 0;
@@ -141,6 +142,7 @@ export class FlowTable {
       this.ipBytes[k] = 0;
       this.payload[k] = 0;
       this.toldPayload[k] = 0;
+      this.missing[k] = 0;
     }
     this.#place(hash, row);
     return row;
@@ -203,6 +205,7 @@ export class FlowTable {
     this.payload = wide(this.payload);
     this.toldPayload = wide(this.toldPayload);
     this.next = wide(this.next);
+    this.missing = wide(this.missing);
     this.initial = wide(this.initial);
     this.hash = wide(this.hash);
     this.input = wide(this.input);
