@@ -64,7 +64,8 @@ export function scoreRun(
   spanMicros: number,
   loadLostShare: number | undefined,
 ): Score[] {
-  const attacks = truth.filter((t) => t.campaign !== '' && t.command === undefined);
+  // What the gateway faces are commands, which are counted by themselves below.
+  const attacks = truth.filter((t) => t.campaign !== '' && t.command === undefined && t.plane !== 'gateway');
   const alerts = outcome.findings.filter((f) => atLeast(f.severity, 'medium'));
   const planes = [...new Set([...attacks.map((t) => t.plane), ...alerts.map((f) => f.plane)])].sort();
   const deviceDays = Math.max(1, city.assets.length) * (spanMicros / 86_400e6);

@@ -320,10 +320,15 @@ function isOriginator(
   if (isGroup(p.addresses, 8 * i)) return false;
   if (protocol === 6 && (flags & Tcp.Syn) !== 0) return (flags & Tcp.Ack) === 0;
   if (protocol === 1 || protocol === 58) return !isReply(p.icmp[i]! >> 8, protocol);
-  const source = serviceOfPort(sourcePort) !== Service.Unknown || sourcePort < 1024;
-  const destination = serviceOfPort(destinationPort) !== Service.Unknown || destinationPort < 1024;
+  const source = portRank(sourcePort);
+  const destination = portRank(destinationPort);
   if (source === destination) return protocol !== 6 || sourcePort >= destinationPort;
-  return destination;
+  return destination > source;
+}
+
+/** How much a port looks like a server's: a service that is known, a system port, any other; 0 is none. */
+function portRank(port: number): number {
+  return serviceOfPort(port) !== Service.Unknown ? 2 : port > 0 && port < 1024 ? 1 : 0;
 }
 
 function isGroup(words: Uint32Array, at: number): boolean {
@@ -364,10 +369,12 @@ export function stateOf(seen: number, protocol: number): number {
   const rFin = (seen & Seen.ResponderFin) !== 0;
   const oRst = (seen & Seen.OriginatorRst) !== 0;
   const rRst = (seen & Seen.ResponderRst) !== 0;
-  if (syn && synAck) {
+  // A SYN that was missed is taken for sent where its answer was taken up.
+  if (synAck && (syn || (o && !oRst))) {
+    // A reset behind both FINs is a stack's tidying up, not how the connection went.
+    if (oFin && rFin) return FlowState.SF;
     if (oRst) return FlowState.RSTO;
     if (rRst) return FlowState.RSTR;
-    if (oFin && rFin) return FlowState.SF;
     return oFin ? FlowState.S2 : rFin ? FlowState.S3 : FlowState.S1;
   }
   if (syn) {
@@ -375,6 +382,6 @@ export function stateOf(seen: number, protocol: number): number {
     if (oRst) return FlowState.RSTOS0;
     return oFin ? FlowState.SH : r ? FlowState.OTH : FlowState.S0;
   }
-  if (synAck) return rRst ? FlowState.RSTRH : rFin ? FlowState.SHR : FlowState.OTH;
+  if (synAck && !o) return rRst ? FlowState.RSTRH : rFin ? FlowState.SHR : FlowState.OTH;
   return FlowState.OTH;
 }

@@ -106,7 +106,8 @@ function host(b: Uint8Array, start: number, length: number, name: NameRange): vo
     let stop = at;
     while (stop < end && b[stop]! > 0x20 && b[stop] !== 0x3a) stop += 1;
     name.offset = at;
-    name.length = stop - at;
+    // A name that the segment cuts is none: a part of it would be another's name.
+    name.length = stop < end ? stop - at : 0;
     return;
   }
   for (let at = start; at + 7 < end; at++) {
@@ -124,7 +125,7 @@ function host(b: Uint8Array, start: number, length: number, name: NameRange): vo
     let stop = from;
     while (stop < end && b[stop]! > 0x20 && b[stop] !== 0x3a) stop += 1;
     name.offset = from;
-    name.length = Math.min(stop - from, 255);
+    name.length = stop < end ? Math.min(stop - from, 255) : 0;
     return;
   }
 }
