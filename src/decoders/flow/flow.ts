@@ -11,6 +11,7 @@ import {
   PacketBatch,
   type Sink,
 } from '#events';
+import { isGroupAddress } from '#lib/address';
 import type { DecoderKind } from '../contract.ts';
 import { Service, serviceOfPayload, serviceOfPort } from './service.ts';
 import { FlowTable, ROWS_MAX, Seen } from './table.ts';
@@ -316,8 +317,8 @@ function isOriginator(
   destinationPort: number,
 ): boolean {
   // Nobody sends from a broadcast or multicast address (zeek#3235), and an answer to all was asked for by nobody.
-  if (isGroup(p.addresses, 8 * i + 4)) return true;
-  if (isGroup(p.addresses, 8 * i)) return false;
+  if (isGroupAddress(p.addresses, 8 * i + 4)) return true;
+  if (isGroupAddress(p.addresses, 8 * i)) return false;
   if (protocol === 6 && (flags & Tcp.Syn) !== 0) return (flags & Tcp.Ack) === 0;
   if (protocol === 1 || protocol === 58) return !isReply(p.icmp[i]! >> 8, protocol);
   const source = portRank(sourcePort);
@@ -329,14 +330,6 @@ function isOriginator(
 /** How much a port looks like a server's: a service that is known, a system port, any other; 0 is none. */
 function portRank(port: number): number {
   return serviceOfPort(port) !== Service.Unknown ? 2 : port > 0 && port < 1024 ? 1 : 0;
-}
-
-function isGroup(words: Uint32Array, at: number): boolean {
-  if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff) {
-    const d = words[at + 3]!;
-    return d >>> 28 === 0xe || d === 0xffffffff;
-  }
-  return words[at]! >>> 24 === 0xff;
 }
 
 function same(words: Uint32Array, at: number): boolean {

@@ -83,10 +83,11 @@ class Beacons implements Detector {
       if (batch.protocol[i] !== 6 || !city.isOurs(batch.addresses, 8 * i)) continue;
       const viaProxy = proxyPorts.has(batch.responderPort[i]!);
       const inside = city.isOurs(batch.addresses, 8 * i + 4);
-      // A named opening (http.log) is a call in its own right where a proxy stands between; else a closed flow is.
+      // A named opening (http.log) is a call in its own right where a proxy stands between; else a closed flow is, to the
+      // outside or, by the name it asked for, to a proxy.
       const named = batch.nameBytes[i]! > 0;
       if (batch.phase[i] === FlowPhase.Close) {
-        if (inside || batch.responderPayloadBytes[i] === 0) continue;
+        if ((inside && !(named && viaProxy)) || batch.responderPayloadBytes[i] === 0) continue;
       } else if (batch.phase[i] !== FlowPhase.Open || !named || !inside || !viaProxy) continue;
       this.#called(batch, i, named);
     }
@@ -104,7 +105,10 @@ class Beacons implements Detector {
     if (city.dns.allow.some((d) => place === d || place.endsWith(`.${d}`))) return;
     let callers = this.#callers.get(place);
     if (callers === undefined) {
-      if (this.#callers.size >= CALLERS_MAX) this.#callers.delete(this.#callers.keys().next().value!);
+      if (this.#callers.size >= CALLERS_MAX) {
+        this.#callers.delete(this.#callers.keys().next().value!);
+        this.shed += 1;
+      }
       callers = [];
       this.#callers.set(place, callers);
     }

@@ -143,6 +143,10 @@ class NewEdge implements Detector {
       this.#edges.set(key, edge);
       const serves = `${to}|${service}`;
       const clients = this.#clients.get(serves) ?? [];
+      if (clients.length === 0 && this.#clients.size >= EDGES_MAX) {
+        this.#clients.delete(this.#clients.keys().next().value!);
+        this.shed += 1;
+      }
       if (clients.length < SERVER_CLIENTS && !clients.includes(from)) this.#clients.set(serves, [...clients, from]);
     }
     if (at > edge.lastAt) edge.lastAt = at;

@@ -3,12 +3,13 @@
 // bytes it hands out to everyone, while a client takes in much more than it hands out, and a sensor the reverse.
 //   match of a bin = min(in, out) / max(in, out), weighted by bytes; a bin that one flow makes alone counts as unmatched
 import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress, type Origin } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
-import { addressHash } from '#lib/address';
+import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId } from '#findings';
+import { addressHash, isGroupAddress } from '#lib/address';
 import { registeredName } from '#lib/suffix';
 import type { Detector, DetectorCard, DetectorContext, DetectorKind } from '../contract.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { type Indicator, indicatorOf } from './indicators.ts';
+import { judge } from './judge.ts';
 
 const c = calibration;
 const BIN_MICROS = 5e6;
@@ -20,6 +21,7 @@ const DEVICES_MAX = 20_000;
 /** Peers of a device that are remembered as known. */
 const KNOWN_MAX = 64;
 const STRANGERS_MAX = 512;
+const NAMES_SEEN_MAX = 128;
 /** A device's own first hours, in which peers are learned, microseconds. */
 const LEARN_MICROS = 6 * 3600e6;
 /** Peers that a field device may meet at first sight: its head-end, its time server, its maker. */
@@ -66,6 +68,8 @@ class Device {
   /** Peers that were not known, and when they were first met; those older than the window go. */
   strangers = new Map<number, number>();
   names: string[] = [];
+  /** Hashes of (name, peer) that were looked at. */
+  namesSeen = new Set<number>();
   indicator: Indicator | undefined;
   /** Per open bin: bytes in and out, and the flow that moved most of them. */
   binAt = new Float64Array(BINS);
@@ -105,7 +109,7 @@ class Relay implements Detector {
     for (let i = 0; i < batch.count; i++) {
       // Broadcast and name look-ups are nobody's relay traffic.
       if (batch.protocol[i] !== 6 && batch.protocol[i] !== 17) continue;
-      if (batch.service[i] === 10) continue;
+      if (batch.service[i] === 10 || isGroupAddress(batch.addresses, 8 * i + 4)) continue;
       // Talk inside the city is other detectors' matter, and would hide a relay's balance.
       if (this.#context.city.isOurs(batch.addresses, 8 * i) && this.#context.city.isOurs(batch.addresses, 8 * i + 4))
         continue;
@@ -128,6 +132,8 @@ class Relay implements Detector {
     if (batch.phase[i] === FlowPhase.Open || d.names.length === 0 || batch.nameBytes[i]! > 0)
       this.#peer(d, batch, i, end, at);
     if (bytesIn <= 0 && bytesOut <= 0) return;
+    // A log that tells a long flow in one lump, at its start, says nothing of seconds.
+    if (at - batch.at[i]! > BINS * BIN_MICROS) return;
     const bin = Math.floor(at / BIN_MICROS);
     const slot = bin % BINS;
     if (d.binAt[slot] !== bin) {
@@ -177,18 +183,23 @@ class Relay implements Detector {
   #peer(d: Device, batch: FlowBatch, i: number, end: number, at: number): void {
     if (end !== 0 || this.#context.city.isOurs(batch.addresses, 8 * i + 4)) return;
     const peer = addressHash(batch.addresses, 8 * i + 4) | 0;
-    if (batch.nameBytes[i]! > 0 && (d.indicator === undefined || d.names.length < 8)) {
-      const from = batch.nameOffset[i]!;
-      const name = Buffer.from(batch.bytes.subarray(from, from + batch.nameBytes[i]!))
-        .toString('latin1')
-        .toLowerCase();
-      d.indicator ??= indicatorOf(name);
-      if (d.strangers.has(peer) && d.names.length < 8 && !d.names.includes(name)) d.names.push(name);
+    if (!d.known.has(peer) && !d.strangers.has(peer)) {
+      const learning = at - d.firstAt < LEARN_MICROS && d.known.size < (d.isField ? FIELD_PEERS : KNOWN_MAX);
+      if (learning) d.known.add(peer);
+      else if (d.strangers.size < STRANGERS_MAX) d.strangers.set(peer, at);
     }
-    if (d.known.has(peer) || d.strangers.has(peer)) return;
-    const learning = at - d.firstAt < LEARN_MICROS && d.known.size < (d.isField ? FIELD_PEERS : KNOWN_MAX);
-    if (learning) d.known.add(peer);
-    else if (d.strangers.size < STRANGERS_MAX) d.strangers.set(peer, at);
+    if (batch.nameBytes[i] === 0) return;
+    // Every row of a flow repeats its name: it becomes a string once.
+    const key = nameKey(batch, i, peer);
+    if (d.namesSeen.has(key)) return;
+    if (d.namesSeen.size >= NAMES_SEEN_MAX) d.namesSeen.clear();
+    d.namesSeen.add(key);
+    const from = batch.nameOffset[i]!;
+    const name = Buffer.from(batch.bytes.subarray(from, from + batch.nameBytes[i]!))
+      .toString('latin1')
+      .toLowerCase();
+    d.indicator ??= indicatorOf(name);
+    if (d.strangers.has(peer) && d.names.length < 8 && !d.names.includes(name)) d.names.push(name);
   }
 
   /** A bin is over: its balance joins the window. */
@@ -233,7 +244,10 @@ class Relay implements Detector {
     if (d.matchedBins < 0.05) {
       d.firstMatchAt = 0;
       d.firstPlace = -1;
-      if (d.names.length > 0) d.names = [];
+      if (d.names.length > 0) {
+        d.names = [];
+        d.namesSeen.clear();
+      }
     }
   }
 
@@ -262,12 +276,14 @@ class Relay implements Detector {
           this.#close(d, slot);
     }
     // A claim grows at most every ten minutes: people read it, and it crosses processes.
-    if (now % 120 === 0 && this.#dirty.size > 0) {
+    if (now - this.#toldBin >= 120 && this.#dirty.size > 0) {
+      this.#toldBin = now;
       for (const d of this.#dirty) this.#context.claim(this.#finding(d));
       this.#dirty.clear();
     }
   }
   #sweptBin = 0;
+  #toldBin = 0;
 
   #finding(d: Device): Finding {
     const { city } = this.#context;
@@ -320,6 +336,7 @@ class Relay implements Detector {
           words: [...d.words],
           known: [...d.known],
           strangers: [...d.strangers],
+          namesSeen: [...d.namesSeen],
           binAt: [...d.binAt],
           bytesIn: [...d.bytesIn],
           bytesOut: [...d.bytesOut],
@@ -329,6 +346,7 @@ class Relay implements Detector {
       ]),
       dirty: [...this.#devices].filter(([, d]) => this.#dirty.has(d)).map(([key]) => key),
       sweptBin: this.#sweptBin,
+      toldBin: this.#toldBin,
     };
   }
 
@@ -338,16 +356,18 @@ class Relay implements Detector {
       devices: [number, Record<string, unknown>][];
       dirty: number[];
       sweptBin: number;
+      toldBin?: number;
     };
     if (saved.version !== 1) throw new Error(`relay: state of version ${saved.version} is not known`);
     this.#devices.clear();
     this.#dirty.clear();
     for (const [key, plain] of saved.devices) {
       const d = new Device();
-      const { words, known, strangers, ...rest } = plain as {
+      const { words, known, strangers, namesSeen, ...rest } = plain as {
         words: number[];
         known: number[];
         strangers: [number, number][];
+        namesSeen: number[];
       };
       for (const [field, value] of Object.entries(rest)) {
         const own = (d as unknown as Record<string, unknown>)[field];
@@ -357,50 +377,19 @@ class Relay implements Detector {
       d.words.set(words);
       d.known = new Set(known);
       d.strangers = new Map(strangers);
+      d.namesSeen = new Set(namesSeen);
       this.#devices.set(key, d);
       if (saved.dirty.includes(key)) this.#dirty.add(d);
     }
     this.#sweptBin = saved.sweptBin;
+    this.#toldBin = saved.toldBin ?? 0;
   }
 }
 
-/** From what a device did to bits and words. */
-function judge(d: {
-  matched: number;
-  larger: number;
-  matchedBins: number;
-  strangers: ReadonlyMap<number, number>;
-  names: readonly string[];
-  isField: boolean;
-  role: string;
-  indicator: Indicator | undefined;
-}): { bits: number; reasons: Reason[] } {
-  const ratio = d.larger <= 0 ? 0 : d.matched / d.larger;
-  const balance = (c.ratioBits * Math.max(0, ratio - c.ratioFloor)) / (1 - c.ratioFloor);
-  const fan = Math.min(
-    c.strangerBitsMax,
-    (d.isField ? c.strangerBitsField : c.strangerBits) * Math.log2(Math.max(1, d.strangers.size / 2)),
-  );
-  const persist = Math.min(c.persistBitsMax, c.persistBits * Math.log2(Math.max(1, d.matchedBins)));
-  const reasons: Reason[] = [
-    {
-      text: `what it took in it handed out again within seconds: ${Math.round(d.matched)} bytes, ${Math.round(ratio * 100)} % of its traffic in two hours`,
-      bits: balance,
-    },
-    {
-      text: `it met ${d.strangers.size} destinations it had no need of before${d.names.length > 0 ? `, such as ${d.names.slice(0, 3).join(', ')}` : ''}`,
-      bits: fan,
-    },
-    { text: `it did so in ${Math.round(d.matchedBins)} separate spells of five seconds`, bits: persist },
-  ];
-  if (d.isField) reasons.push({ text: `a ${d.role} has no reason to`, bits: c.fieldRoleBits });
-  if (d.indicator !== undefined && (d.indicator.role === 'control' || d.indicator.role === 'gateway'))
-    reasons.push({
-      text: `it speaks to ${d.indicator.suffix}, which serves ${d.indicator.service}`,
-      bits: c.indicatorBits * d.indicator.confidence,
-    });
-  // Without balance nothing else makes a relay.
-  const bits = balance < 1 ? 0 : reasons.reduce((sum, r) => sum + r.bits, 0);
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits, reasons: reasons.map((r) => ({ text: r.text, bits: Number(r.bits.toFixed(2)) })) };
+/** FNV-1a of the row's name, folded with the peer. */
+function nameKey(batch: FlowBatch, i: number, peer: number): number {
+  let h = 0x811c9dc5 ^ peer;
+  const end = batch.nameOffset[i]! + batch.nameBytes[i]!;
+  for (let at = batch.nameOffset[i]!; at < end; at++) h = Math.imul(h ^ batch.bytes[at]!, 0x01000193);
+  return h;
 }

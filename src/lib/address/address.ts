@@ -70,3 +70,12 @@ export function addressHash(words: Uint32Array, at: number): number {
   h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
   return (h ^ (h >>> 16)) >>> 0 || 1;
 }
+
+/** Whether the four words at `at` are a multicast address or 255.255.255.255: many are spoken to, and nobody speaks as it. */
+export function isGroupAddress(words: Uint32Array, at: number): boolean {
+  if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff) {
+    const d = words[at + 3]!;
+    return d >>> 28 === 0xe || d === 0xffffffff;
+  }
+  return words[at]! >>> 24 === 0xff;
+}

@@ -1,1 +1,1 @@
-export { addressHash, formatAddress, parseAddress } from './address.ts';
+export { addressHash, formatAddress, isGroupAddress, parseAddress } from './address.ts';
