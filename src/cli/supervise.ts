@@ -27,6 +27,8 @@ export interface Family {
 
 /** Pause before a process that died is started again, milliseconds; it doubles up to the last. */
 const PAUSES = [100, 1000, 5000];
+/** A process that lived this long may die again without a longer pause. */
+const STEADY_MILLIS = 2000;
 
 export function superviseFamily(settings: Settings, say: (text: string) => void): Family {
   const members: Partial<Record<Name, { child: ChildProcess; channel: Channel; deaths: number }>> = {};
@@ -59,28 +61,35 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       { execArgv: [] },
     );
     members[name] = { child, channel, deaths };
+    const born = performance.now();
     child.on('exit', (code, signal) => {
-      if (members[name]?.child === child) delete members[name];
+      if (members[name]?.child !== child) return;
+      delete members[name];
       if (closing || (name === 'sensor' && sensorDone)) return;
       if (code === CANNOT_START) {
         failed.reject(new UsageError(`the ${name} can't start with this city file (see above).`));
         return;
       }
       say(`The ${name} process ended (${signal ?? `exit ${code}`}); it is started again.`);
+      // A new hub stands at its last checkpoint, and the sensor must go back there with it: what it told a dead hub is lost.
+      if (name === 'hub') {
+        sensorDone = false;
+        const sensor = members.sensor;
+        delete members.sensor;
+        sensor?.child.kill('SIGKILL');
+      }
+      const again = performance.now() - born > STEADY_MILLIS ? 0 : deaths + 1;
       setTimeout(
         () => {
-          if (closing) return;
-          // A sensor alone has lost its detectors' state; it comes back with the hub's last checkpoint, as after a crash of all.
-          if (name === 'hub') stop('sensor');
-          start(name, deaths + 1);
+          // A sensor that died with its hub comes back with it.
+          if (closing || (name === 'sensor' && members.hub === undefined)) return;
+          start(name, again);
           if (name === 'sensor' && last !== undefined) void members.sensor?.channel.send(last).catch(() => {});
         },
         PAUSES[Math.min(deaths, PAUSES.length - 1)],
       ).unref();
     });
   };
-
-  const stop = (name: Name): void => void members[name]?.child.kill('SIGKILL');
 
   const relay = async (from: Name, message: BusMessage): Promise<void> => {
     for (const hear of heard) hear(from, message);
@@ -104,13 +113,14 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       return;
     }
     if (message.kind === 'checkpointed') last = message;
-    if (message.kind === 'end' && from === 'sensor') {
+    // The sensor waits while the hub is away: its findings must not be lost. The gateway never waits.
+    const hub = members.hub?.channel;
+    if (hub === undefined) return;
+    await hub.send(message).catch(() => {});
+    if (message.kind === 'end' && from === 'sensor' && members.hub?.channel === hub) {
       sensorDone = true;
       ended.resolve(message.at);
     }
-    // The sensor waits while the hub is away: its findings must not be lost. The gateway never waits.
-    const hub = members.hub?.channel;
-    if (hub !== undefined) await hub.send(message).catch(() => {});
   };
 
   start('hub', 0);

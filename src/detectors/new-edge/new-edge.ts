@@ -15,6 +15,7 @@ const admin: Readonly<Record<number, { name: string; technique: string }>> = {
   6: { name: 'RDP', technique: 'T1021.001' },
   11: { name: 'WinRM', technique: 'T1021.006' },
 };
+const SMB = 3;
 /** Services of the plant: a new speaker of one of these is as bad as a new administrator. */
 const plant: Readonly<Record<number, string>> = { 8: 'Modbus', 9: 'IEC 104', 12: 'DNP3' };
 const EDGES_MAX = 100_000;
@@ -85,6 +86,8 @@ interface Hop {
   crossing: boolean;
   plant: string;
   lone: boolean;
+  /** The city's habits were not known yet. */
+  unlearned: boolean;
   alertAt: number;
   bits: number;
   places: Evidence[];
@@ -215,6 +218,7 @@ class NewEdge implements Detector {
         crossing,
         plant: plant[service] ?? '',
         lone: true,
+        unlearned: learning,
         alertAt: 0,
         bits: 0,
         places: [],
@@ -374,7 +378,9 @@ function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   } else reasons.push({ text: `it never administered this host before (${names})`, bits: c.newAdmin });
   if (hop.lone && hop.plant === '')
     reasons.push({ text: 'the target serves nobody else so: it is no server', bits: c.loneServer });
-  if (hop.bytes >= c.pushedBytesMin)
+  // Storing is what file servers are for: before habits are known, SMB alone tells nothing by it.
+  const stores = hop.unlearned && hop.services.size === 1 && hop.services.has(SMB);
+  if (hop.bytes >= c.pushedBytesMin && !stores)
     reasons.push({ text: `${Math.round(hop.bytes)} bytes were pushed onto it`, bits: c.pushed });
   if (hop.failed >= 3) reasons.push({ text: `${hop.failed} tries failed before or beside`, bits: c.probes });
   if (hop.services.size >= 2)

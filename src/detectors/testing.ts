@@ -1,13 +1,17 @@
 // Flow rows for the tests of detectors on flows: a writer that owns nothing and spoils its batch after each row.
-import { City, type CityFile } from '#city';
+import { City } from '#city';
 import { FlowBatch, FlowPhase, FlowState, parseAddress } from '#events';
 import type { Finding } from '#findings';
-import type { Detector, DetectorKind } from '../contract.ts';
+import type { Detector, DetectorKind } from './contract.ts';
+
+export type CityFile = ConstructorParameters<typeof City>[0];
 
 export interface Row {
   /** Seconds: when the flow began, and when this row's last packet came. */
   firstAt?: number;
   at: number;
+  /** Where the row tells of what comes after it, as a log's line does; `at` where it is not told. */
+  lastAt?: number;
   phase?: keyof typeof FlowPhase;
   flow: number;
   from?: string;
@@ -26,7 +30,7 @@ export interface Row {
   name?: string;
 }
 
-/** A detector with what it claimed. */
+/** A detector with what it claimed. Time advances to each row. */
 export class FlowBench {
   readonly claims = new Map<string, Finding>();
   claimCount = 0;
@@ -64,7 +68,7 @@ export class FlowBench {
     this.detector.advance(micros(r.at));
     b.at[0] = micros(r.at);
     b.firstAt[0] = micros(r.firstAt ?? r.at);
-    b.lastAt[0] = micros(r.at);
+    b.lastAt[0] = micros(r.lastAt ?? r.at);
     b.place[0] = ++this.#place;
     b.lastPlace[0] = this.#place;
     b.flow[0] = r.flow;

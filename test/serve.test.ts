@@ -1,0 +1,92 @@
+// What `serve` promises when its processes die: nothing older than a checkpoint is lost, and a replay that was disturbed ends
+// with what an undisturbed one finds. PARAPET_KILLS says how often to kill (6 by default; 50 in docs/benchmarks.md).
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadCity } from '#city';
+import type { Finding } from '#findings';
+import { seededRandom } from '#lib/random';
+import { analyze } from '#pipeline';
+import { runScenario } from '#range';
+import { openStore } from '#store';
+import type { Settings } from '../src/cli/processes/settings.ts';
+import { type Family, superviseFamily } from '../src/cli/supervise.ts';
+
+const kills = Number(process.env.PARAPET_KILLS ?? 6);
+const dir = mkdtempSync(join(tmpdir(), 'parapet-serve-'));
+const range = join(dir, 'range');
+const inputs = ['network.pcap', 'signalling.pcap'].map((n) => join(range, n));
+
+beforeAll(() => {
+  runScenario('blackout', { seed: 3, out: range, quietDays: 0.05, meters: 100 });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function settings(store: string, speed: number): Settings {
+  return {
+    city: join(range, 'city.yaml'),
+    store,
+    inputs,
+    speed,
+    fastUntil: 0,
+    planes: [],
+    consolePort: 0,
+    gateway: false,
+    eventClock: false,
+  };
+}
+
+/** What a person would compare: which findings, how bad, how many events, up to when. */
+function told(findings: readonly Finding[]): string[] {
+  return findings.map((f) => `${f.id} ${f.severity} ${f.count} ${f.lastAt} ${f.title}`).sort();
+}
+
+async function replay(store: string, speed: number, disturb: (family: Family) => Promise<void>): Promise<string[]> {
+  const family = superviseFamily(settings(store, speed), () => {});
+  try {
+    await Promise.race([disturb(family), family.ended, family.failed]);
+    await family.ended;
+    // The hub may still be writing what the end brought.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  } finally {
+    await family.close();
+  }
+  const kept = openStore(store, { readOnly: true });
+  try {
+    expect(kept.lastCheckpoint()?.sources[0]?.position).toBeGreaterThan(0);
+    return told(kept.findings({ limit: 100_000 }));
+  } finally {
+    kept.close();
+  }
+}
+
+describe('serve', () => {
+  let undisturbed: string[] = [];
+
+  it('a replay through the processes finds what analyze finds', async () => {
+    undisturbed = await replay(join(dir, 'plain'), 0, () => new Promise(() => {}));
+    const outcome = await analyze(inputs, { city: loadCity(join(range, 'city.yaml')) });
+    expect(undisturbed.length).toBeGreaterThan(50);
+    expect(undisturbed).toEqual(told(outcome.findings));
+  });
+
+  it(`kill -9 of hub and sensor at ${kills} random moments changes nothing in the end`, {
+    timeout: 60_000 + kills * 8000,
+  }, async () => {
+    const random = seededRandom('kills');
+    let killed = 0;
+    const disturbed = await replay(join(dir, 'killed'), 12_000 / (2 * kills + 4), async (family) => {
+      while (killed < kills) {
+        await new Promise((resolve) => setTimeout(resolve, 800 + 2400 * random.uniform()));
+        const pid = family.pids()[random.chance(0.5) ? 'hub' : 'sensor'];
+        if (pid === undefined) continue;
+        process.kill(pid, 'SIGKILL');
+        killed += 1;
+      }
+      await family.ended;
+    });
+    expect(killed).toBeGreaterThan(kills / 2);
+    expect(disturbed).toEqual(undisturbed);
+  });
+});
