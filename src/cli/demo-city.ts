@@ -1,6 +1,6 @@
 // The demo's devices and people: MQTT clients with certificates of an embedded authority, publishing what the range wrote.
 import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
@@ -28,13 +28,19 @@ export interface Play {
 
 export class DemoCity {
   readonly #dir: string;
+  readonly #keys: string;
   readonly #attackAt: number;
   readonly #clients = new Map<string, MqttClient>();
   readonly #requesters: readonly string[];
   #authority: Awaited<ReturnType<typeof createAuthority>> | undefined;
 
-  constructor(dir: string, attackAt: number) {
+  /**
+   * @param dir folder of a range run
+   * @param keys folder for the authority's certificate and the gateway's key; made here
+   */
+  constructor(dir: string, attackAt: number, keys = join(dir, 'keys')) {
     this.#dir = dir;
+    this.#keys = keys;
     this.#attackAt = attackAt;
     const commands = readFileSync(join(dir, 'commands.ndjson'), 'utf8')
       .split('\n')
@@ -43,10 +49,10 @@ export class DemoCity {
   }
 
   /** city.yaml with the gateway's section and its keys beside it. @returns its path */
-  async writeCity(): Promise<string> {
+  async writeCity(audit: string): Promise<string> {
     const authority = await createAuthority(domain);
     this.#authority = authority;
-    const keys = join(this.#dir, 'keys');
+    const keys = this.#keys;
     mkdirSync(keys, { mode: 0o700 });
     const server = await issue(authority, `spiffe://${domain}/gateway/gateway-01`, {
       names: [
@@ -60,10 +66,10 @@ export class DemoCity {
     const city = parse(readFileSync(join(this.#dir, 'city.yaml'), 'utf8')) as Record<string, unknown>;
     city.gateway = {
       listen: ['mqtts://127.0.0.1:0'],
-      ca: 'keys/ca.pem',
-      cert: 'keys/gateway.pem',
-      key: 'keys/gateway.key',
-      audit: '../store/audit.ndjson',
+      ca: join(keys, 'ca.pem'),
+      cert: join(keys, 'gateway.pem'),
+      key: join(keys, 'gateway.key'),
+      audit,
       rules: [
         { who: `spiffe://${domain}/collector/*`, may: 'publish', topics: ['power/+/reading'] },
         { who: `spiffe://${domain}/operator/*`, may: 'publish', topics: ['cmd/power/#'] },
@@ -79,7 +85,8 @@ export class DemoCity {
       // The demo plays a day in seconds: the window is in event time, and its numbers are those of a calm control room.
       sequence: { most: 12, mostTotal: 24, mostPerTarget: 6, within: '10m' },
     };
-    const path = join(this.#dir, 'city-demo.yaml');
+    // Beside the range's own city file, since the model's path starts there.
+    const path = join(this.#dir, `city-${basename(keys)}.yaml`);
     writeFileSync(path, stringify(city));
     return path;
   }

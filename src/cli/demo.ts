@@ -59,9 +59,9 @@ export async function demo(args: string[]): Promise<number> {
   );
 
   const world = new DemoCity(out, summary.attackAt);
-  const cityPath = await world.writeCity();
   const store = join(dir, 'store');
   mkdirSync(store);
+  const cityPath = await world.writeCity(join(store, 'audit.ndjson'));
   const settings: Settings = {
     city: cityPath,
     store,

@@ -51,6 +51,8 @@ const portServices: Readonly<Record<number, number>> = {
   20000: 12,
 };
 
+const NAME_BYTES_MAX = 255;
+
 abstract class Rows implements ZeekRows {
   readonly batch = new FlowBatch();
   protected namesEnd = 0;
@@ -129,6 +131,8 @@ class NameRows extends Rows {
 
   constructor(field: string, service: number) {
     super();
+    // Room for the longest name in every row: one that finds no place would be lost without a word.
+    this.batch.bytes = new Uint8Array(BATCH_ROWS * NAME_BYTES_MAX);
     this.#field = field;
     this.#service = service;
   }
@@ -141,13 +145,11 @@ class NameRows extends Rows {
     b.phase[i] = FlowPhase.Open;
     b.state[i] = FlowState.OTH;
     b.service[i] = this.#service;
-    const name = row.text(this.#field).replace(/:\d+$/, '').toLowerCase().slice(0, 255);
+    const name = row.text(this.#field).replace(/:\d+$/, '').toLowerCase().slice(0, NAME_BYTES_MAX);
     const bytes = Buffer.from(name, 'latin1');
-    if (this.namesEnd + bytes.length <= b.bytes.length) {
-      b.bytes.set(bytes, this.namesEnd);
-      b.nameBytes[i] = bytes.length;
-      this.namesEnd += bytes.length;
-    }
+    b.bytes.set(bytes, this.namesEnd);
+    b.nameBytes[i] = bytes.length;
+    this.namesEnd += bytes.length;
     b.count = i + 1;
     return '';
   }

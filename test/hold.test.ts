@@ -1,0 +1,135 @@
+// The one promise that matters most: with the hub dying at random, with the broker gone, with the clock jumping, no harmful
+// command reaches the broker, and each of them has an answer in words. Real gateway, real Mosquitto, real MQTT clients.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectAsync } from 'mqtt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Verdict } from '#findings';
+import { seededRandom } from '#lib/random';
+import { harmfulIds, type RangeSummary, runScenario } from '#range';
+import { DemoCity } from '../src/cli/demo-city.ts';
+import type { Settings } from '../src/cli/processes/settings.ts';
+import { type Family, superviseFamily } from '../src/cli/supervise.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'parapet-hold-'));
+const range = join(dir, 'range');
+const speed = 500;
+let summary: RangeSummary;
+
+beforeAll(() => {
+  summary = runScenario('blackout', { seed: 4, out: range, quietDays: 0.05, meters: 200 });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Played {
+  /** Ids of commands that a device on the broker would have received. */
+  readonly delivered: string[];
+  readonly verdicts: Map<string, Verdict[]>;
+  readonly said: string[];
+}
+
+async function play(name: string, disturb: (family: Family, over: () => boolean) => Promise<void>): Promise<Played> {
+  const store = join(dir, name);
+  mkdirSync(store);
+  const city = new DemoCity(range, summary.attackAt, join(dir, `${name}-keys`));
+  const settings: Settings = {
+    city: await city.writeCity(join(store, 'audit.ndjson')),
+    store,
+    inputs: ['network.pcap', 'signalling.pcap'].map((n) => join(range, n)),
+    speed,
+    fastUntil: summary.attackAt,
+    planes: [],
+    consolePort: 0,
+    gateway: true,
+    eventClock: true,
+  };
+  const said: string[] = [];
+  const family = superviseFamily(settings, (text) => void said.push(text));
+  const verdicts = new Map<string, Verdict[]>();
+  const delivered: string[] = [];
+  family.onMessage((from, message) => {
+    if (from === 'gateway' && message.kind === 'verdicts')
+      for (const v of message.verdicts) verdicts.set(v.command, [...(verdicts.get(v.command) ?? []), v]);
+  });
+  try {
+    const door = await Promise.race([family.door, family.failed]);
+    const brokerPort = Number(/127\.0\.0\.1:(\d+)/.exec(door!.broker)![1]);
+    const device = await connectAsync({
+      host: '127.0.0.1',
+      port: brokerPort,
+      clientId: `device-${name}`,
+      reconnectPeriod: 200,
+    });
+    device.on('error', () => {});
+    device.on('message', (_, payload) => void delivered.push((JSON.parse(payload.toString()) as { id: string }).id));
+    await device.subscribeAsync('cmd/#');
+    await city.connect(door!.port);
+    let over = false;
+    const disturbed = disturb(family, () => over);
+    await city.play({
+      speed,
+      fastUntil: summary.attackAt,
+      advance: async (at) => {
+        await family.send('gateway', { kind: 'advance', at });
+        await family.send('sensor', { kind: 'advance', at });
+      },
+      onAttack: () => {},
+    });
+    over = true;
+    await disturbed;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await city.disconnect();
+    await device.endAsync(true);
+  } finally {
+    await family.close();
+  }
+  return { delivered, verdicts, said };
+}
+
+function commandIds(): string[] {
+  return readFileSync(join(range, 'commands.ndjson'), 'utf8')
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => (JSON.parse(l) as { id: string }).id);
+}
+
+describe('no harmful command passes', () => {
+  it('undisturbed: the harmful ones are held with what they lean on, the honest ones pass', {
+    timeout: 90_000,
+  }, async () => {
+    const { delivered, verdicts } = await play('calm', async () => {});
+    const harmful = harmfulIds(range);
+    expect(harmful.size).toBe(3);
+    for (const id of harmful) {
+      expect(verdicts.get(id)?.[0]?.decision, id).not.toBe('pass');
+      expect(verdicts.get(id)![0]!.reasons.length).toBeGreaterThan(0);
+      expect(verdicts.get(id)![0]!.leansOn.length + verdicts.get(id)![0]!.harm.length).toBeGreaterThan(0);
+    }
+    const honest = commandIds().filter((id) => !harmful.has(id));
+    expect(delivered.filter((id) => harmful.has(id))).toEqual([]);
+    expect(honest.filter((id) => delivered.includes(id)).length / honest.length).toBeGreaterThan(0.9);
+  });
+
+  it('the hub killed every second or so: what is asked meanwhile is held, and nothing harmful is delivered', {
+    timeout: 90_000,
+  }, async () => {
+    const random = seededRandom('hold');
+    let kills = 0;
+    const { delivered, verdicts } = await play('killed', async (family, over) => {
+      while (!over()) {
+        await new Promise((resolve) => setTimeout(resolve, 400 + 1600 * random.uniform()));
+        const pid = family.pids().hub;
+        if (pid === undefined || over()) continue;
+        process.kill(pid, 'SIGKILL');
+        kills += 1;
+      }
+    });
+    const harmful = harmfulIds(range);
+    expect(kills).toBeGreaterThan(3);
+    expect(delivered.filter((id) => harmful.has(id))).toEqual([]);
+    for (const id of harmful) for (const v of verdicts.get(id) ?? []) expect(v.decision).not.toBe('pass');
+    // Whatever was decided was decided with a reason.
+    for (const list of verdicts.values()) for (const v of list) expect(v.reasons.length).toBeGreaterThan(0);
+  });
+});
