@@ -1,6 +1,6 @@
 // Flow speed: link and IP decoding, then the flow decoder, over packets in memory; the whole pipeline with the flow plane's
 // detectors over a capture file; and ndpiReader, nfpcapd and tshark on the same file, by CPU seconds. The capture is made of
-// Ethernet captures of the corpus, ten times over, each time with other hosts and later; without the corpus it is made here.
+// Ethernet captures of the corpus, over and over, each time with other hosts and later; without the corpus it is made here.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -195,7 +195,7 @@ function childSeconds(command: string, args: readonly string[]): number {
 
 export async function bench(packets = PACKETS): Promise<Measure[]> {
   const found = corpusRecords(packets / COPIES);
-  const isCorpus = found.length >= packets / COPIES / 2;
+  const isCorpus = found.length >= packets / COPIES / 10;
   const records = isCorpus ? found : syntheticRecords(packets / COPIES);
   const copies = Math.max(1, Math.round(packets / records.length));
   const file = capture(records, copies);

@@ -10,7 +10,7 @@ import { openBytes } from '#sources';
 import { pcap } from '#sources/pcap';
 import { frame, header, name, udp } from './captures.ts';
 
-const packets = 40_000;
+const packets = 120_000;
 const words =
   'www mail cdn img api static login news shop maps time update portal video docs auth search data files home'.split(
     ' ',
@@ -69,14 +69,18 @@ describe('the quiet path', () => {
       evidenceAll: false,
       claim: (f) => void findings.push(f.title),
     });
-    // Twice to learn and to warm up; what is counted is the third time, when everything is known.
+    // Twice to learn and to warm up; then, when everything is known, the least of five: the compiler and the test runner
+    // allocate beside us now and then, what is made per packet is there each time.
     await pass(engine);
     await pass(engine);
-    const before = getHeapStatistics().total_allocated_bytes!;
-    await pass(engine);
-    const bytes = getHeapStatistics().total_allocated_bytes! - before;
+    let bytes = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 5; round++) {
+      const before = getHeapStatistics().total_allocated_bytes!;
+      await pass(engine);
+      bytes = Math.min(bytes, getHeapStatistics().total_allocated_bytes! - before);
+    }
     expect(findings).toEqual([]);
-    expect(engine.rows.packet).toBe(3 * packets);
+    expect(engine.rows.packet).toBe(7 * packets);
     // The read buffer (256 KiB) and a promise a batch are counted too.
     expect(bytes / packets).toBeLessThan(16);
   });

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCity } from '#city';
 import type { Finding } from '#findings';
 import { seededRandom } from '#lib/random';
-import { analyze } from '#pipeline';
-import { runScenario } from '#range';
+import { analyze, twinsOf } from '#pipeline';
+import { harmfulIds, runScenario } from '#range';
 import { openStore } from '#store';
 import type { Settings } from '../src/cli/processes/settings.ts';
 import { type Family, superviseFamily } from '../src/cli/supervise.ts';
@@ -16,7 +16,7 @@ import { type Family, superviseFamily } from '../src/cli/supervise.ts';
 const kills = Number(process.env.PARAPET_KILLS ?? 6);
 const dir = mkdtempSync(join(tmpdir(), 'parapet-serve-'));
 const range = join(dir, 'range');
-const inputs = ['network.pcap', 'signalling.pcap'].map((n) => join(range, n));
+const inputs = ['network.pcap', 'signalling.pcap', 'readings.ndjson', 'commands.ndjson'].map((n) => join(range, n));
 
 beforeAll(() => {
   runScenario('blackout', { seed: 3, out: range, quietDays: 0.05, meters: 100 });
@@ -42,7 +42,13 @@ function told(findings: readonly Finding[]): string[] {
   return findings.map((f) => `${f.id} ${f.severity} ${f.count} ${f.lastAt} ${f.title}`).sort();
 }
 
-async function replay(store: string, speed: number, disturb: (family: Family) => Promise<void>): Promise<string[]> {
+interface Kept {
+  readonly findings: string[];
+  /** `command decision`, the last of each command. */
+  readonly verdicts: string[];
+}
+
+async function replay(store: string, speed: number, disturb: (family: Family) => Promise<void>): Promise<Kept> {
   const family = superviseFamily(settings(store, speed), () => {});
   try {
     await Promise.race([disturb(family), family.ended, family.failed]);
@@ -55,23 +61,35 @@ async function replay(store: string, speed: number, disturb: (family: Family) =>
   const kept = openStore(store, { readOnly: true });
   try {
     expect(kept.lastCheckpoint()?.sources[0]?.position).toBeGreaterThan(0);
-    return told(kept.findings({ limit: 100_000 }));
+    const verdicts = new Map(
+      kept
+        .verdicts(10_000)
+        .reverse()
+        .map((v) => [v.command, v.decision]),
+    );
+    return {
+      findings: told(kept.findings({ limit: 100_000 })),
+      verdicts: [...verdicts].map((v) => v.join(' ')).sort(),
+    };
   } finally {
     kept.close();
   }
 }
 
 describe('serve', () => {
-  let undisturbed: string[] = [];
+  let undisturbed: Kept = { findings: [], verdicts: [] };
 
-  it('a replay through the processes finds what analyze finds', async () => {
+  it('a replay through the processes finds and decides what analyze does', async () => {
     undisturbed = await replay(join(dir, 'plain'), 0, () => new Promise(() => {}));
-    const outcome = await analyze(inputs, { city: loadCity(join(range, 'city.yaml')) });
-    expect(undisturbed.length).toBeGreaterThan(50);
-    expect(undisturbed).toEqual(told(outcome.findings));
+    const city = loadCity(join(range, 'city.yaml'));
+    const outcome = await analyze(inputs, { city, twins: twinsOf(city) });
+    expect(undisturbed.findings.length).toBeGreaterThan(50);
+    expect(undisturbed.findings).toEqual(told(outcome.findings));
+    expect(undisturbed.verdicts).toEqual(outcome.verdicts.map((v) => `${v.command} ${v.decision}`).sort());
+    expect(undisturbed.verdicts.filter((v) => v.endsWith('hold')).length).toBe(harmfulIds(range).size);
   });
 
-  it(`kill -9 of hub and sensor at ${kills} random moments changes nothing in the end`, {
+  it(`kill -9 of hub and sensor at ${kills} random moments lose no finding and let no harmful command pass`, {
     timeout: 60_000 + kills * 8000,
   }, async () => {
     const random = seededRandom('kills');
@@ -87,6 +105,8 @@ describe('serve', () => {
       await family.ended;
     });
     expect(killed).toBeGreaterThan(kills / 2);
-    expect(disturbed).toEqual(undisturbed);
+    expect(disturbed.findings).toEqual(undisturbed.findings);
+    // A hub that has just come back has no readings yet, and holds: some honest commands wait, no harmful one passes.
+    for (const id of harmfulIds(range)) expect(disturbed.verdicts).not.toContain(`${id} pass`);
   });
 });

@@ -1,7 +1,7 @@
 // parapet analyze PATH...
 import { performance } from 'node:perf_hooks';
 import { atLeast, type Severity, severities, toJsonLine } from '#findings';
-import { analyze, keepOutcome, type Outcome } from '#pipeline';
+import { analyze, keepOutcome, type Outcome, twinsOf } from '#pipeline';
 import { type Common, cityOf, ExitCode, options, painter, UsageError, write } from './options.ts';
 import { text } from './text.ts';
 
@@ -51,8 +51,11 @@ export async function analyzeVerb(args: string[]): Promise<number> {
 
   const started = performance.now();
   const show = !o.quiet && process.stderr.isTTY === true;
+  const city = cityOf(o.values);
+  const judges = chosen === undefined || chosen.has('power') || chosen.has('gateway');
   const outcome = await analyze(o.positionals, {
-    city: cityOf(o.values),
+    city,
+    ...(judges ? { twins: twinsOf(city) } : {}),
     ...(chosen === undefined ? {} : { planes: chosen }),
     evidenceAll: evidence === 'all',
     ...(show ? { progress: showProgress } : {}),

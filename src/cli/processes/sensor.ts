@@ -79,7 +79,13 @@ async function tell(at: number): Promise<void> {
     for (let i = 0; i < readings.length; i += 4096)
       await channel.send({ kind: 'readings', readings: readings.slice(i, i + 4096) });
   }
-  for (const command of commands.splice(0)) await channel.request(command, 1000);
+  // Recorded commands are judged as they would have been; a live one comes by the gateway.
+  for (const command of commands.splice(0)) {
+    // A request goes past waiting messages; here it must not: what was read before the command counts for it.
+    while (channel.outstanding > 0 && !channel.isClosed) await sleep(1);
+    const verdict = await channel.request(command, 5000);
+    if (verdict.kind === 'verdict') await channel.send({ kind: 'verdicts', verdicts: [verdict] });
+  }
   if (at > Number.NEGATIVE_INFINITY && at < Number.POSITIVE_INFINITY) await channel.send({ kind: 'advance', at });
 }
 

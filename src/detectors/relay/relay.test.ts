@@ -179,6 +179,13 @@ describe('silent despite', () => {
     expect(b.all).toEqual([]);
   });
 
+  it('a relay that waits ten seconds each time: the card says that it can’t be seen', () => {
+    const b = new FlowBench(relay, meter);
+    headEnd(b);
+    sell(b, { delay: 10 });
+    expect(b.all).toEqual([]);
+  });
+
   it('long flows told in one lump, as logs do, that would balance others', () => {
     const b = new FlowBench(relay, meter);
     headEnd(b);

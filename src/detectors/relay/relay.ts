@@ -38,7 +38,7 @@ const card: DetectorCard = {
   scope: 'client',
   techniques: ['T1496.002', 'T1090'],
   cannotSee: [
-    'A relay that waits longer than a minute before it hands on.',
+    'A relay of sparse traffic that waits longer than five seconds before it hands on.',
     'Padding that doubles or halves the volume on one side.',
     'A relay below some kilobytes in two hours.',
     'What happens behind an address shared by many devices.',
@@ -53,7 +53,7 @@ const card: DetectorCard = {
     'Ask whether the device was updated or sold on; look for a long session to a controller.',
     'Quarantine it by the nft record, and change its credentials.',
   ],
-  memoryBound: `${DEVICES_MAX} devices of at most 6 KiB`,
+  memoryBound: `${DEVICES_MAX} devices of at most 32 KiB`,
 };
 
 export const relay: DetectorKind = { card, create: (context) => new Relay(context) };
