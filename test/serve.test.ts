@@ -1,11 +1,12 @@
 // What `serve` promises when its processes die: nothing older than a checkpoint is lost, and a replay that was disturbed ends
 // with what an undisturbed one finds. PARAPET_KILLS says how often to kill (6 by default; 50 in docs/benchmarks.md).
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCity } from '#city';
-import type { Finding } from '#findings';
+import type { Finding, Verdict } from '#findings';
 import { seededRandom } from '#lib/random';
 import { analyze, twinsOf } from '#pipeline';
 import { harmfulIds, runScenario } from '#range';
@@ -109,4 +110,42 @@ describe('serve', () => {
     // A hub that has just come back has no readings yet, and holds: some honest commands wait, no harmful one passes.
     for (const id of harmfulIds(range)) expect(disturbed.verdicts).not.toContain(`${id} pass`);
   });
+
+  const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0;
+  if (!canMount) console.log('skipped: a full disk needs the right to mount a small tmpfs');
+  it.skipIf(!canMount)('on a full disk commands are held, in words; with room again everything is kept', async () => {
+    const store = join(dir, 'full');
+    mkdirSync(store);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=320k', 'tmpfs', store]);
+    const said: string[] = [];
+    const verdicts: Verdict[] = [];
+    const family = superviseFamily(settings(store, 1500), (text) => void said.push(text));
+    family.onMessage((from, message) => {
+      if (from === 'sensor' && message.kind === 'verdicts') verdicts.push(...message.verdicts);
+    });
+    try {
+      await until(
+        () =>
+          said.some((s) => s.includes('STORE_FULL')) &&
+          verdicts.some((v) => v.reasons[0]?.includes("can't be kept") === true),
+      );
+      execFileSync('mount', ['-o', 'remount,size=64m', store]);
+      await Promise.race([family.ended, family.failed]);
+      await until(() => said.some((s) => s.includes('can be written again')));
+      await family.close();
+      const kept = openStore(store, { readOnly: true });
+      expect(told(kept.findings({ limit: 100_000 }))).toEqual(undisturbed.findings);
+      kept.close();
+    } finally {
+      await family.close();
+      execFileSync('umount', ['-l', store]);
+    }
+  });
 });
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let waited = 0; !holds(); waited += 20) {
+    if (waited > 40_000) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,3 +1,3 @@
 export { type BusCode, BusError, Channel, type ChannelOptions, type Port } from './channel.ts';
 export { forkChannel } from './fork.ts';
-export type { BusMessage, BusRequest, Health, Hold, Late } from './message.ts';
+export type { Action, BusMessage, BusRequest, Health, Hold, Late } from './message.ts';

@@ -24,6 +24,18 @@ export interface Hold {
   readonly expiresAt: number;
 }
 
+/** Where an entry of the audit log stands. */
+export interface Action {
+  readonly id: string;
+  readonly at: number;
+  readonly actor: string;
+  readonly what: string;
+  readonly subject: string;
+  readonly logFile: string;
+  readonly logOffset: number;
+  readonly hash: string;
+}
+
 export type BusMessage =
   | { readonly kind: 'findings'; readonly findings: readonly Finding[] }
   | { readonly kind: 'incidents'; readonly incidents: readonly Incident[] }
@@ -49,6 +61,7 @@ export type BusMessage =
   /** A person answers a hold; the gateway says in `answered` what came of it. */
   | { readonly kind: 'answer'; readonly hold: string; readonly release: boolean; readonly person: string }
   | { readonly kind: 'answered'; readonly hold: string; readonly done: boolean; readonly text: string }
+  | { readonly kind: 'actions'; readonly actions: readonly Action[] }
   /** Commands that were let through, for the twin to count with. */
   | { readonly kind: 'passed'; readonly commands: readonly Command[] }
   /** What was lost with and without Parapet, once a scenario that knows the truth has ended. */
@@ -91,4 +104,5 @@ export const messageKinds: ReadonlySet<string> = new Set<BusMessage['kind']>([
   'passed',
   'end',
   'outcome',
+  'actions',
 ]);

@@ -8,6 +8,8 @@ import { assetKey, Trust } from '#trust';
 
 /** Findings kept in memory; the oldest go first. */
 const FINDINGS_MAX = 100_000;
+/** Verdicts kept in memory; the store has the rest. */
+export const VERDICTS_MAX = 100_000;
 
 /** A drawing of the grid as numbers: loading is flow over rating. */
 export interface GridPicture {
@@ -103,6 +105,7 @@ export class Hub {
     const verdict = this.#options.decide(command, () => this.judge(command));
     if (verdict.decision === 'pass') this.passed(command);
     this.verdicts.push(verdict);
+    if (this.verdicts.length > VERDICTS_MAX) this.verdicts.shift();
     return verdict;
   }
 

@@ -7,7 +7,7 @@ export { decideRecorded } from './decide.ts';
 export { Engine } from './engine.ts';
 export { faultTable } from './faults.ts';
 export { Feed, listInputs } from './feed.ts';
-export { type GridPicture, Hub, type Twin, type TwinVerdict } from './hub.ts';
+export { type GridPicture, Hub, type Twin, type TwinVerdict, VERDICTS_MAX } from './hub.ts';
 export { keepOutcome } from './keep.ts';
 export { decoders, detectors, sources } from './registry.ts';
 export { type Score, scoreRun, type Truth } from './score.ts';

@@ -4,6 +4,7 @@ import { type BusMessage, Channel, type Hold, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Reading } from '#events';
 import { gatewayConfig, startGateway } from '#gateway';
+import { AuditTail } from './audit-tail.ts';
 import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
 endInWords('gateway');
@@ -109,5 +110,12 @@ await channel.send({
   text: `listening ${gateway.port} ${gateway.broker}`,
 });
 await tellHolds();
+
+const tail = new AuditTail(config.audit);
+function tellActions(): void {
+  const actions = tail.poll();
+  if (actions.length > 0) void channel.send({ kind: 'actions', actions }).catch(() => {});
+}
+setInterval(tellActions, 500);
 
 process.on('SIGTERM', () => void gateway.close().then(() => process.exit(0)));

@@ -4,8 +4,8 @@ import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, Reading } from '#events';
 import type { Verdict } from '#findings';
-import { decideRecorded, Hub, twinsOf } from '#pipeline';
-import { EvidenceWriter, evidenceRows, openStore, type Store } from '#store';
+import { decideRecorded, Hub, twinsOf, VERDICTS_MAX } from '#pipeline';
+import { EvidenceWriter, evidenceRows, openStore, type Store, StoreError } from '#store';
 import { HubConsole } from './hub-console.ts';
 import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
@@ -24,6 +24,33 @@ const hub = new Hub({ city, twins: twinsOf(city), decide: decideRecorded });
 const store: Store | undefined = settings.store === '' ? undefined : openStore(settings.store);
 const evidence = settings.store === '' ? undefined : new EvidenceWriter(settings.store);
 const page = new HubConsole(city, hub, (message) => void channel.send(message).catch(() => {}));
+
+/** Why the store can't be written, or ''. While it can't, commands are held: nothing is decided that can't be kept. */
+let storeTrouble = '';
+
+/** Runs a write; a failing store is said once, and what it missed is written again when it is back. */
+function keepSafe(write: (s: Store) => void): void {
+  if (store === undefined) return;
+  try {
+    write(store);
+    if (storeTrouble === '') return;
+    storeTrouble = '';
+    store.saveFindings([...hub.findings.values()]);
+    store.saveVerdicts(hub.verdicts);
+    store.saveIncidents(hub.allIncidents());
+    say('The store can be written again; what it missed is in it now.');
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (storeTrouble === '') say(`${error.message} Commands are held until it can be written.`);
+    storeTrouble = error.message;
+  }
+}
+
+function say(text: string): void {
+  void channel
+    .send({ kind: 'health', process: 'hub', at, shed: hub.shed, rssBytes: process.memoryUsage().rss, text })
+    .catch(() => {});
+}
 
 let at = 0;
 let estimatedAt = 0;
@@ -53,7 +80,16 @@ function judge(command: Command): Verdict {
   const started = performance.now();
   asked.set(command.id, command);
   if (asked.size > 10_000) asked.delete(asked.keys().next().value!);
-  const verdict = decideRecorded(command, () => hub.judge(command));
+  const verdict = decideRecorded(command, () =>
+    storeTrouble === ''
+      ? hub.judge(command)
+      : {
+          decision: 'hold',
+          reasons: [`What is found can't be kept now, so nothing is decided: ${storeTrouble}`],
+          leansOn: [],
+          harm: [],
+        },
+  );
   const timed = { ...verdict, decidedInMicros: Math.round((performance.now() - started) * 1000) };
   page.preview(command, timed);
   return timed;
@@ -66,7 +102,7 @@ async function take(message: BusMessage): Promise<void> {
         hub.claim(f);
         if (evidence !== undefined) for (const row of evidenceRows(f)) evidence.add(row);
       }
-      store?.saveFindings(message.findings);
+      keepSafe((s) => s.saveFindings(message.findings));
       page.findings(message.findings);
       tellIncidents();
       break;
@@ -78,15 +114,19 @@ async function take(message: BusMessage): Promise<void> {
     case 'verdicts':
       for (const v of message.verdicts) {
         hub.verdicts.push(v);
+        if (hub.verdicts.length > VERDICTS_MAX) hub.verdicts.shift();
         const command = asked.get(v.command);
         if (v.decision === 'pass' && command !== undefined) hub.passed(command);
         asked.delete(v.command);
       }
-      store?.saveVerdicts(message.verdicts);
+      keepSafe((s) => s.saveVerdicts(message.verdicts));
       page.verdicts(message.verdicts);
       break;
     case 'passed':
       for (const command of message.commands) hub.passed(command);
+      break;
+    case 'actions':
+      keepSafe((s) => s.saveActions(message.actions));
       break;
     case 'holds':
       page.holds(message.holds);
@@ -122,11 +162,11 @@ function tellIncidents(): void {
   const changed = hub.incidents.changed();
   const trust = hub.trustChanges(at);
   if (changed.length > 0) {
-    store?.saveIncidents(changed);
+    keepSafe((s) => s.saveIncidents(changed));
     page.incidents(changed);
   }
   if (trust.length > 0) {
-    store?.saveTrust(trust);
+    keepSafe((s) => s.saveTrust(trust));
     page.trust(trust);
   }
 }
@@ -150,18 +190,24 @@ async function checkpointWhenDue(now: boolean): Promise<void> {
 async function keep(message: Extract<BusMessage, { kind: 'checkpointed' }>): Promise<void> {
   if (store === undefined) return;
   try {
-    await evidence?.flush();
-    store.checkpoint({
-      at: message.at,
-      sources: message.sources,
-      detectors: [
-        ...message.detectors,
-        { name: 'hub/trust', state: hub.trust.snapshot() },
-        { name: 'hub/incidents', state: hub.incidents.snapshot() },
-      ],
-      trust: hub.trustChanges(at),
-      incidents: hub.incidents.changed(),
+    await evidence?.flush().catch((error: unknown) => {
+      if (!(error instanceof StoreError)) throw error;
+      if (storeTrouble === '') say(`${error.message} Commands are held until it can be written.`);
+      storeTrouble = error.message;
     });
+    keepSafe((s) =>
+      s.checkpoint({
+        at: message.at,
+        sources: message.sources,
+        detectors: [
+          ...message.detectors,
+          { name: 'hub/trust', state: hub.trust.snapshot() },
+          { name: 'hub/incidents', state: hub.incidents.snapshot() },
+        ],
+        trust: hub.trustChanges(at),
+        incidents: hub.incidents.changed(),
+      }),
+    );
   } finally {
     checkpointing = false;
   }
