@@ -41,6 +41,8 @@ export function endInWords(name: string): void {
       console.error(`parapet ${name}: ${error.message}`);
       process.exit(CANNOT_START);
     }
+    // The parent is gone, and with it whoever could be told.
+    if ((error as { code?: string }).code === 'BUS_CLOSED') process.exit(0);
     console.error(`parapet ${name}: ${error.stack ?? String(error)}`);
     process.exit(70);
   });
