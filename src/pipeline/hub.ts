@@ -5,6 +5,7 @@ import type { Command, EventBatch, Reading } from '#events';
 import type { Finding, Incident, State, TrustRecord, Verdict } from '#findings';
 import { Incidents } from '#incidents';
 import { assetKey, Trust } from '#trust';
+import { neighbourhoods } from './neighbours.ts';
 
 /** Findings kept in memory; the oldest go first. */
 const FINDINGS_MAX = 100_000;
@@ -65,7 +66,7 @@ export interface HubOptions {
 }
 
 export class Hub {
-  readonly trust = new Trust();
+  readonly trust: Trust;
   readonly incidents: Incidents;
   readonly findings = new Map<string, Finding>();
   readonly verdicts: Verdict[] = [];
@@ -77,6 +78,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.trust = new Trust(neighbourhoods(options.city));
     this.incidents = new Incidents(options.city);
   }
 

@@ -1,1 +1,1 @@
-export { assetKey, Trust } from './trust.ts';
+export { assetKey, type Neighbourhoods, Trust } from './trust.ts';

@@ -93,4 +93,21 @@ describe('trust', () => {
     expect(other.records(9)).toEqual(trust.records(9));
     expect(() => other.restore({ version: 9 })).toThrow('version 9');
   });
+
+  it('a device whose neighbours are hijacked is doubted, not condemned; few or far neighbours say nothing', () => {
+    const members = ['rtu', ...Array.from({ length: 9 }, (_, i) => `m${i}`)];
+    const trust = new Trust({ of: (a) => (members.includes(a) ? ['bus-1'] : []), size: () => members.length });
+    for (const m of members.slice(1, 4)) trust.learn(finding(m, 'relay', 14, 0));
+    expect(trust.trustOf('rtu', 0)).toBeGreaterThan(0.6);
+    for (const m of members.slice(4)) trust.learn(finding(m, 'relay', 14, 0));
+    expect(trust.trustOf('rtu', 0)).toBeLessThan(0.5);
+    expect(trust.trustOf('rtu', 0)).toBeGreaterThan(0.3);
+    expect(trust.because('rtu').length).toBeGreaterThan(0);
+    expect(trust.trustOf('elsewhere', 0)).toBeGreaterThan(0.99);
+    const other = new Trust({ of: () => ['g'], size: () => 10 });
+    other.restore(JSON.parse(JSON.stringify(trust.snapshot())));
+    expect(other.trustOf('rtu', 0)).toBeCloseTo(trust.trustOf('rtu', 0), 12);
+    for (const m of members.slice(1)) trust.repaired(m, 1);
+    expect(trust.trustOf('rtu', 1)).toBeGreaterThan(0.99);
+  });
 });
