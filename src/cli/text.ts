@@ -22,6 +22,14 @@ export function text(outcome: Outcome, summary: readonly Summary[], paint: Paint
   for (const v of outcome.verdicts) if (v.decision !== 'pass') out.push(verdict(v, paint));
   const passed = outcome.verdicts.filter((v) => v.decision === 'pass').length;
   if (passed > 0) out.push(`${passed} ${passed === 1 ? 'command' : 'commands'} passed.\n`);
+  for (const s of outcome.states) {
+    out.push(`${paint('strong', `The ${s.twin} twin`)} at ${isoTime(s.at)}: ${printable(s.text)}`);
+    for (const x of s.suspects.slice(0, 6))
+      out.push(
+        `  ${printable(x.reading)}: ${x.normalized.toFixed(1)} standard deviations off, likely ${printable(x.likely)}`,
+      );
+    out.push('');
+  }
   const low = outcome.trust.filter((t) => t.trust < 0.5);
   if (low.length > 0) {
     const worst = [...low].sort((a, b) => a.trust - b.trust).slice(0, 8);

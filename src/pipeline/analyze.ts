@@ -59,6 +59,7 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
       }
     }
     engine.end();
+    if ((engine.rows.reading ?? 0) > 0) hub.estimate(engine.at);
   } finally {
     feed.close();
   }
