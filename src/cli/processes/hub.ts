@@ -171,10 +171,35 @@ function tellIncidents(): void {
   }
 }
 
+let warm = false;
+/** The first commands must not pay for compiling the judge: it is asked a few times for nothing. */
+function warmUp(): void {
+  warm = true;
+  const origin = { file: '', placed: 'line' } as const;
+  for (let row = 1; row <= 24; row++)
+    hub.judge({
+      kind: 'command',
+      id: '',
+      at,
+      requester: '',
+      target: `power/branch/${row}`,
+      action: 'open',
+      value: undefined,
+      deadline: 0,
+      reason: '',
+      nonce: '',
+      origin,
+      place: 0,
+    });
+}
+
 function estimateWhenDue(): void {
   if (at - estimatedAt < ESTIMATE_MICROS) return;
   estimatedAt = at;
-  for (const state of hub.estimate(at)) page.state(state);
+  for (const state of hub.estimate(at)) {
+    page.state(state);
+    if (!warm && state.status === 'solved') warmUp();
+  }
 }
 
 async function checkpointWhenDue(now: boolean): Promise<void> {
