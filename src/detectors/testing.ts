@@ -75,7 +75,8 @@ export class FlowBench {
     b.phase[0] = FlowPhase[r.phase ?? 'Close'];
     if (!parseAddress(r.from ?? '10.0.0.1', b.addresses, 0)) throw new Error(`no address: ${r.from}`);
     if (!parseAddress(r.to ?? '192.0.2.1', b.addresses, 4)) throw new Error(`no address: ${r.to}`);
-    b.originatorPort[0] = r.fromPort ?? 40_000;
+    // Each connection takes a port of its own, as a host's would.
+    b.originatorPort[0] = r.fromPort ?? 40_000 + (r.flow % 20_000);
     b.responderPort[0] = r.toPort ?? 443;
     b.protocol[0] = r.protocol ?? 6;
     b.service[0] = r.service ?? 0;

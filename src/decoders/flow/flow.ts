@@ -14,7 +14,7 @@ import {
 import { isGroupAddress } from '#lib/address';
 import type { DecoderKind } from '../contract.ts';
 import { Service, serviceOfPayload, serviceOfPort } from './service.ts';
-import { FlowTable, ROWS_MAX, Seen } from './table.ts';
+import { CROWDED, FlowTable, ROWS_MAX, Seen } from './table.ts';
 
 const Tcp = { Fin: 1, Syn: 2, Rst: 4, Ack: 16 } as const;
 /** Silence after which a flow is over, microseconds. TCP's is long: a meter polled half-hourly is one session. */
@@ -86,6 +86,10 @@ class FlowDecoder implements Decoder {
     const vlan = p.vlan[i]!;
     const hash = t.hashOf(p.addresses, 8 * i, sourcePort, destinationPort, protocol, vlan);
     let row = t.find(hash, p.addresses, 8 * i, sourcePort, destinationPort, protocol, vlan);
+    if (row === CROWDED) {
+      this.shed += 1;
+      return;
+    }
     const flags = p.tcpFlags[i]!;
     if (row >= 0 && (flags & (Tcp.Syn | Tcp.Ack)) === Tcp.Syn && protocol === 6) {
       // A SYN with another number on a known tuple is a new connection; with the same number it was sent again.

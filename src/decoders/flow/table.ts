@@ -6,6 +6,10 @@ const ROWS_FIRST = 1 << 14;
 /** Flows held at once; beyond it the idlest of a handful goes. */
 export const ROWS_MAX = 1 << 20;
 
+/** At most half the slots are in use, so honest keys lie within a few dozen; more is a flood of made collisions. */
+const PROBES_MAX = 512;
+export const CROWDED = -2;
+
 /** Bits of `seen`. */
 export const Seen = {
   OriginatorSyn: 1,
@@ -68,7 +72,7 @@ export class FlowTable {
     return (h ^ (h >>> 16)) >>> 0;
   }
 
-  /** Row of the flow, or -1. Ports are given from the packet's side; `forward` is set to whether it comes from the originator. */
+  /** Row of the flow, -1, or CROWDED where so many others lie under this hash that looking on would cost too much. Ports are given from the packet's side; `forward` is set to whether it comes from the originator. */
   forward = true;
   find(
     hash: number,
@@ -82,9 +86,11 @@ export class FlowTable {
     const index = this.#index;
     const mask = index.length - 1;
     const A = this.addresses;
+    let probes = 0;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = index[slot]! - 1;
       if (row < 0) return -1;
+      if (++probes > PROBES_MAX) return CROWDED;
       if (this.hash[row] !== hash || this.protocol[row] !== protocol || this.vlan[row] !== vlan) continue;
       const w = 8 * row;
       const o = this.originatorPort[row]!;

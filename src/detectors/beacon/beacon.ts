@@ -102,6 +102,9 @@ class Beacons implements Detector {
           .toString('latin1')
           .toLowerCase()
       : formatAddress(batch.addresses, 8 * i + 4);
+    // What the city file names as an asset is meant to be called.
+    if (city.assetByAddress(batch.addresses, 8 * i + 4) !== undefined && !proxyPorts.has(batch.responderPort[i]!))
+      return;
     if (city.dns.allow.some((d) => place === d || place.endsWith(`.${d}`))) return;
     let callers = this.#callers.get(place);
     if (callers === undefined) {
@@ -135,8 +138,11 @@ class Beacons implements Detector {
     pair.bytes[slot] = batch.originatorPayloadBytes[i]!;
     pair.count += 1;
     pair.lastAt = Math.max(pair.lastAt, at);
-    pair.lastPlace = batch.place[i]!;
-    if (this.#context.evidenceAll && pair.evidence.length < 5000) pair.evidence.push(pair.lastPlace);
+    // Places are of one file: calls told by others count, and are not pointed at.
+    if (pair.origin.file === batch.origin.file) {
+      pair.lastPlace = batch.place[i]!;
+      if (this.#context.evidenceAll && pair.evidence.length < 5000) pair.evidence.push(pair.lastPlace);
+    }
     if (pair.count < c.samplesMin || (pair.count > 64 && pair.count % 16 !== 0)) return;
     this.#weigh(pair, callers.length, Math.max(at, batch.at[i]!));
   }
@@ -194,12 +200,9 @@ class Beacons implements Detector {
       evidence: [...new Set(places)].map((p) => evidenceOf(pair.origin, p)),
       count: pair.count,
       response: [
-        {
-          type: 'nft',
-          record: pair.named
-            ? `deny ${pair.client} to ${pair.place}:${pair.port}`
-            : `add element inet parapet blocked { ${pair.place} timeout 4h }`,
-        },
+        pair.named
+          ? { type: 'policy', record: `deny ${pair.client} to ${pair.place}:${pair.port}` }
+          : { type: 'nft', record: `add element inet parapet blocked { ${pair.place} timeout 4h }` },
       ],
     };
   }

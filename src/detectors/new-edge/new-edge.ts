@@ -21,6 +21,11 @@ const plant: Readonly<Record<number, string>> = { 8: 'Modbus', 9: 'IEC 104', 12:
 const EDGES_MAX = 100_000;
 const PEERS_MAX = 50_000;
 const HOPS_MAX = 512;
+const TOLD_MAX = 20_000;
+/** Clocks of two sensors may differ by this much. */
+const SAME_FLOW_MICROS = 60e6;
+/** Flows from which it is said that none begins at an address of the city. */
+const FLOWS_TO_TELL = 200;
 /** Edges seen this long after the first flow are the city's habit, microseconds. */
 const LEARN_MICROS = 6 * 3600e6;
 /** A hop's consequences are looked for this long. */
@@ -102,7 +107,11 @@ class NewEdge implements Detector {
   /** Hosts of ours that called an address outside, the first few in order. */
   readonly #callers = new Map<string, { host: string; at: number }[]>();
   readonly #hops = new Map<string, Hop>();
+  /** Closed flows lately judged, by tuple, with their start: two logs may tell of one flow. */
+  readonly #told = new Map<string, number>();
   #firstAt = Number.POSITIVE_INFINITY;
+  #flows = 0;
+  #ours = 0;
 
   constructor(context: DetectorContext) {
     this.#context = context;
@@ -119,7 +128,10 @@ class NewEdge implements Detector {
       const isAdmin = admin[service] !== undefined || plant[service] !== undefined;
       // Names and openings of other services say nothing here; a closed flow is judged once, an administering one as it opens too.
       if (phase !== FlowPhase.Close && !(isAdmin && phase === FlowPhase.Open)) continue;
-      if (batch.protocol[i] !== 6 || !city.isOurs(batch.addresses, 8 * i)) continue;
+      this.#flows += 1;
+      if (!city.isOurs(batch.addresses, 8 * i)) continue;
+      this.#ours += 1;
+      if (batch.protocol[i] !== 6) continue;
       const inside = city.isOurs(batch.addresses, 8 * i + 4);
       if (isAdmin && inside) this.#edge(batch, i, service, phase === FlowPhase.Close);
       else if (phase === FlowPhase.Close && batch.responderPayloadBytes[i]! > 0) this.#call(batch, i);
@@ -130,6 +142,7 @@ class NewEdge implements Detector {
     const from = formatAddress(batch.addresses, 8 * i);
     const to = formatAddress(batch.addresses, 8 * i + 4);
     const at = batch.firstAt[i]!;
+    if (closed && this.#isTold(`${from}:${batch.originatorPort[i]}>${to}:${batch.responderPort[i]}`, at)) return;
     const key = `${from}>${to}|${service}`;
     const failed =
       closed &&
@@ -161,6 +174,15 @@ class NewEdge implements Detector {
     if (failed) edge.failed += 1;
     edge.bytes += batch.originatorPayloadBytes[i]!;
     if (!known) this.#hop(batch, i, service, from, to, at, true, failed);
+  }
+
+  /** Both ends of a hop may be watched: the same tuple that began within a minute is the same flow, and counts once. */
+  #isTold(tuple: string, at: number): boolean {
+    const before = this.#told.get(tuple);
+    if (before !== undefined && Math.abs(before - at) < SAME_FLOW_MICROS) return true;
+    if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
+    this.#told.set(tuple, at);
+    return false;
   }
 
   #hop(
@@ -283,7 +305,16 @@ class NewEdge implements Detector {
     if (risen || grew || this.#context.evidenceAll) this.#context.claim(this.#finding(hop));
   }
 
-  advance(): void {}
+  advance(): void {
+    if (this.#flows < FLOWS_TO_TELL || this.#ours > 0) return;
+    this.#context.cover({
+      kind: 'coverage',
+      plane: 'flow',
+      what: 'no-flow-of-ours',
+      count: this.#flows,
+      text: `None of ${this.#flows} flows begins at an address of the city, so neither relays, beacons nor movement could be judged: name the networks in city.yaml.`,
+    });
+  }
 
   #finding(hop: Hop): Finding {
     const { city } = this.#context;
@@ -329,7 +360,7 @@ class NewEdge implements Detector {
       reasons,
       evidence,
       count: hop.flows + 1,
-      response: [{ type: 'nft', record: `add rule inet parapet forward ip saddr ${hop.from} ip daddr ${hop.to} drop` }],
+      response: [{ type: 'nft', record: `add element inet parapet denied { ${hop.from} . ${hop.to} timeout 4h }` }],
       links: [
         `ip:${hop.from}`,
         ...(source === undefined ? [] : [`asset:${source.id}`]),
@@ -345,6 +376,7 @@ class NewEdge implements Detector {
       edges: [...this.#edges],
       clients: [...this.#clients],
       callers: [...this.#callers],
+      told: [...this.#told],
       hops: [...this.#hops].map(([k, h]) => [k, { ...h, services: [...h.services] }]),
     };
   }
@@ -356,11 +388,13 @@ class NewEdge implements Detector {
       edges: [string, Edge][];
       clients: [string, string[]][];
       callers: [string, { host: string; at: number }[]][];
+      told: [string, number][];
       hops: [string, Omit<Hop, 'services'> & { services: number[] }][];
     };
     if (s.version !== 1) throw new Error(`new-edge: state of version ${s.version} is not known`);
     this.#firstAt = s.firstAt ?? Number.POSITIVE_INFINITY;
-    for (const map of [this.#edges, this.#clients, this.#callers, this.#hops]) map.clear();
+    for (const map of [this.#edges, this.#clients, this.#callers, this.#told, this.#hops]) map.clear();
+    for (const [k, v] of s.told) this.#told.set(k, v);
     for (const [k, v] of s.edges) this.#edges.set(k, v);
     for (const [k, v] of s.clients) this.#clients.set(k, v);
     for (const [k, v] of s.callers) this.#callers.set(k, v);

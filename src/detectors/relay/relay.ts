@@ -153,7 +153,7 @@ class Relay implements Detector {
       d.origin = batch.origin;
       d.firstPlace = batch.place[i]!;
     }
-    if (d.origin === batch.origin) d.lastPlace = batch.lastPlace[i]!;
+    if (d.origin.file === batch.origin.file) d.lastPlace = batch.lastPlace[i]!;
   }
 
   #open(key: number, batch: FlowBatch, i: number, w: number): Device {

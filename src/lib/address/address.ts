@@ -59,16 +59,20 @@ export function parseAddress(text: string, words: Uint32Array, at: number): bool
   return true;
 }
 
-/** 32-bit mixing hash of the four words at `at`; never zero, so zero can mark an empty slot. */
+/**
+ * 32-bit mixing hash of the four words at `at`; never zero, so zero can mark an empty slot. Each word is mixed before the next
+ * comes in, so that equal hashes have to be searched for. It has no key (a replay must print the same bytes), so a table that
+ * an adversary fills bounds its probes besides.
+ */
 export function addressHash(words: Uint32Array, at: number): number {
-  let h =
-    words[at + 3]! ^
-    Math.imul(words[at]!, 0x85ebca6b) ^
-    Math.imul(words[at + 1]!, 0xc2b2ae35) ^
-    Math.imul(words[at + 2]!, 0x27d4eb2f);
-  h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
-  h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
-  return (h ^ (h >>> 16)) >>> 0 || 1;
+  let h = 0x9e3779b1;
+  for (let k = 0; k < 4; k++) {
+    h = Math.imul(h ^ words[at + k]!, 0x7feb352d);
+    h ^= h >>> 15;
+    h = Math.imul(h, 0x846ca68b) + k;
+    h ^= h >>> 13;
+  }
+  return h >>> 0 || 1;
 }
 
 /** Whether the four words at `at` are a multicast address or 255.255.255.255: many are spoken to, and nobody speaks as it. */

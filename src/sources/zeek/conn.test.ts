@@ -82,13 +82,13 @@ const tsv = (path: string, ...lines: Cells[]): string =>
   `#separator \\x09\n#unset_field\t-\n#path\t${path}\n#fields\t${Object.keys(lines[0]!).join('\t')}\n${lines.map((l) => Object.values(l).join('\t')).join('\n')}\n`;
 
 describe('conn.log', () => {
-  it('a line is a closed flow with Zeek’s counts and state; its time is the start', async () => {
+  it('a line is a closed flow with Zeek’s counts and state; it is known when the flow is over', async () => {
     const { rows, faults } = await read(tsv('conn', conn));
     expect(faults).toEqual([]);
     expect(rows).toMatchObject([
       {
         ends: '10.0.0.1:40000 > 192.0.2.1:443',
-        at: 1700000000500000,
+        at: 1700000002750000,
         firstAt: 1700000000500000,
         seconds: 2.25,
         phase: FlowPhase.Close,

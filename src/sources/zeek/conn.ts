@@ -106,6 +106,8 @@ class ConnRows extends Rows {
     const seconds = Number(row.text('duration'));
     b.phase[i] = FlowPhase.Close;
     b.lastAt[i] = at + (Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1e6) : 0);
+    // The line is written when the flow is over: that is when anyone could know.
+    b.at[i] = b.lastAt[i]!;
     b.protocol[i] = protocols[row.text('proto')] ?? 0;
     b.state[i] = FlowState[row.text('conn_state') as keyof typeof FlowState] ?? FlowState.OTH;
     b.originatorPackets[i] = count(row.text('orig_pkts'));
