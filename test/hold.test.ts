@@ -1,10 +1,11 @@
 // The one promise that matters most: with the hub dying at random, with the broker gone, with the clock jumping, no harmful
 // command reaches the broker, and each of them has an answer in words. Real gateway, real Mosquitto, real MQTT clients.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ensurePage } from '#console';
 import type { Verdict } from '#findings';
 import { seededRandom } from '#lib/random';
 import { harmfulIds, type RangeSummary, runScenario } from '#range';
@@ -14,7 +15,6 @@ import { type Family, superviseFamily } from '../src/cli/supervise.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'parapet-hold-'));
 const range = join(dir, 'range');
-const speed = 500;
 let summary: RangeSummary;
 
 beforeAll(() => {
@@ -29,10 +29,13 @@ interface Played {
   readonly said: string[];
 }
 
-async function play(name: string, disturb: (family: Family, over: () => boolean) => Promise<void>): Promise<Played> {
-  const store = join(dir, name);
-  mkdirSync(store);
-  const city = new DemoCity(range, summary.attackAt, join(dir, `${name}-keys`));
+async function play(
+  name: string,
+  disturb: (family: Family, over: () => boolean) => Promise<void>,
+  speed = 500,
+): Promise<Played> {
+  const store = mkdtempSync(join(dir, `${name}-`));
+  const city = new DemoCity(range, summary.attackAt, join(store, 'keys'));
   const settings: Settings = {
     city: await city.writeCity(join(store, 'audit.ndjson')),
     store,
@@ -131,5 +134,48 @@ describe('no harmful command passes', () => {
     for (const id of harmful) for (const v of verdicts.get(id) ?? []) expect(v.decision).not.toBe('pass');
     // Whatever was decided was decided with a reason.
     for (const list of verdicts.values()) for (const v of list) expect(v.reasons.length).toBeGreaterThan(0);
+  });
+
+  it('two people on the page release a held command, and only then it reaches the device', {
+    timeout: 90_000,
+  }, async () => {
+    await ensurePage();
+    let released = '';
+    let before: string[] = [];
+    const answers: { accepted: boolean; text: string }[] = [];
+    const held = Promise.withResolvers<{ hold: string; command: string }>();
+    const { delivered } = await play(
+      'released',
+      async (family, over) => {
+        family.onMessage((from, message) => {
+          if (from === 'gateway' && message.kind === 'holds' && message.holds.length > 0)
+            held.resolve({ hold: message.holds[0]!.id, command: message.holds[0]!.command.id });
+        });
+        const page = await family.page;
+        const { hold, command } = await held.promise;
+        released = command;
+        const { token } = (await (await fetch(`${page}api/state`)).json()) as { token: string };
+        const answer = async (what: string, person: string) => {
+          const response = await fetch(`${page}api/holds/${hold}/${what}`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', origin: page.replace(/\/$/, ''), 'x-parapet-token': token },
+            body: JSON.stringify({ person }),
+          });
+          answers.push((await response.json()) as { accepted: boolean; text: string });
+        };
+        const person = (name: string): string => `spiffe://city.example/person/${name}`;
+        await answer('release', person('anna'));
+        // The same person twice is one person; a stranger is nobody.
+        await answer('release', person('anna'));
+        await answer('release', person('mallory'));
+        before = answers.map((a) => String(a.accepted));
+        await answer('release', person('ben'));
+        while (!over()) await new Promise((resolve) => setTimeout(resolve, 50));
+      },
+      150,
+    );
+    expect(before).toEqual(['true', 'false', 'false']);
+    expect(answers[3]?.accepted).toBe(true);
+    expect(delivered.filter((id) => id === released)).toEqual([released]);
   });
 });

@@ -111,6 +111,11 @@ export class Channel {
     return this.#outstanding + this.#waiting.length;
   }
 
+  /** Resolves when every message received so far is handled: for a request that must not go past them here. */
+  get handled(): Promise<void> {
+    return this.#handling;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }

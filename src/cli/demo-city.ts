@@ -1,6 +1,6 @@
 // The demo's devices and people: MQTT clients with certificates of an embedded authority, publishing what the range wrote.
 import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
@@ -86,7 +86,7 @@ export class DemoCity {
       sequence: { most: 12, mostTotal: 24, mostPerTarget: 6, within: '10m' },
     };
     // Beside the range's own city file, since the model's path starts there.
-    const path = join(this.#dir, `city-${basename(keys)}.yaml`);
+    const path = join(this.#dir, `city-${basename(dirname(keys))}.yaml`);
     writeFileSync(path, stringify(city));
     return path;
   }

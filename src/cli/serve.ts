@@ -97,6 +97,9 @@ async function run(o: Common, speed: number, keep: boolean): Promise<number> {
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve());
     process.once('SIGTERM', () => resolve());
+    // Started by a launcher that was killed (bin/parapet.js under an older Node).
+    process.once('disconnect', () => resolve());
+    process.channel?.unref();
   });
   try {
     await Promise.race(keep ? [stopped, family.failed] : [stopped, family.ended, family.failed]);

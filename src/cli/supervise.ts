@@ -4,12 +4,13 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { type BusMessage, type Channel, forkChannel } from '#bus';
 import { UsageError } from './options.ts';
-import { CANNOT_START, type Settings } from './processes/settings.ts';
+import { CANNOT_START, RECORDED_MILLIS, type Settings } from './processes/settings.ts';
 
 type Name = 'hub' | 'gateway' | 'sensor';
+const silent = { kind: 'health', at: 0, shed: 0, rssBytes: 0 } as const;
 
 export interface Family {
-  /** Resolves when the sensor has read its input to the end (event time reached). */
+  /** Resolves when the input is read to its end and the hub has kept what came of it (event time reached). */
   readonly ended: Promise<number>;
   /** Rejects where one of them can't start with what it was given. */
   readonly failed: Promise<never>;
@@ -29,6 +30,10 @@ export interface Family {
 const PAUSES = [100, 1000, 5000];
 /** A process that lived this long may die again without a longer pause. */
 const STEADY_MILLIS = 2000;
+/** How long the hub may take over a command that somebody waits for. */
+const LIVE_MILLIS = 1000;
+/** Messages of the gateway that wait for a hub that is away; the oldest go first. The audit has them in any case. */
+const MISSED_MAX = 1000;
 
 export function superviseFamily(settings: Settings, say: (text: string) => void): Family {
   const members: Partial<Record<Name, { child: ChildProcess; channel: Channel; deaths: number }>> = {};
@@ -37,6 +42,11 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
   /** The sensor's last snapshot: what a sensor that died goes on from. */
   let last: Extract<BusMessage, { kind: 'checkpointed' }> | undefined;
   let sensorDone = false;
+  /** How far the other inputs are, as last told: what is started again must know it too. */
+  const told: Partial<Record<Name, BusMessage>> = {};
+  /** The gateway's list of held commands, for a hub that comes back, and what it said while there was none. */
+  let holds: BusMessage | undefined;
+  let missed: BusMessage[] = [];
   const ended = Promise.withResolvers<number>();
   const page = Promise.withResolvers<string>();
   const failed = Promise.withResolvers<never>();
@@ -50,10 +60,15 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       module,
       [JSON.stringify(settings)],
       {
-        onMessage: (message) => relay(name, message),
+        // What a dead sensor or hub had on the way is dropped with it: its successor says it again from the checkpoint.
+        onMessage: (message) =>
+          name === 'gateway' || members[name]?.child === child ? relay(name, message) : undefined,
         onRequest: async (command) => {
           const hub = members.hub?.channel;
-          const answer = hub === undefined ? undefined : await hub.request(command, 1000);
+          const answer =
+            hub === undefined
+              ? undefined
+              : await hub.request(command, name === 'sensor' ? RECORDED_MILLIS : LIVE_MILLIS);
           if (answer?.kind !== 'verdict') throw new Error(answer?.text ?? 'The hub is not running.');
           return answer;
         },
@@ -61,6 +76,8 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       { execArgv: [] },
     );
     members[name] = { child, channel, deaths };
+    const clock = told[name];
+    if (clock !== undefined) void channel.send(clock).catch(() => {});
     const born = performance.now();
     child.on('exit', (code, signal) => {
       if (members[name]?.child !== child) return;
@@ -74,21 +91,27 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       // A new hub stands at its last checkpoint, and the sensor must go back there with it: what it told a dead hub is lost.
       if (name === 'hub') {
         sensorDone = false;
+        last = undefined;
         const sensor = members.sensor;
         delete members.sensor;
         sensor?.child.kill('SIGKILL');
-      }
+      } else if (name === 'sensor') void tellHub({ ...silent, process: 'sensor', text: 'The sensor ended.' });
       const again = performance.now() - born > STEADY_MILLIS ? 0 : deaths + 1;
       setTimeout(
         () => {
-          // A sensor that died with its hub comes back with it.
-          if (closing || (name === 'sensor' && members.hub === undefined)) return;
+          if (closing || members[name] !== undefined) return;
+          // Without a word of the hub yet, the sensor is started with its first one, from where that hub stands.
+          if (name === 'sensor' && (members.hub === undefined || last === undefined)) return;
           start(name, again);
-          if (name === 'sensor' && last !== undefined) void members.sensor?.channel.send(last).catch(() => {});
+          if (name === 'sensor') void members.sensor!.channel.send(last!).catch(() => {});
         },
         PAUSES[Math.min(deaths, PAUSES.length - 1)],
       ).unref();
     });
+  };
+
+  const tellHub = async (message: BusMessage): Promise<void> => {
+    await members.hub?.channel.send(message).catch(() => {});
   };
 
   const relay = async (from: Name, message: BusMessage): Promise<void> => {
@@ -104,23 +127,27 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
     if (from === 'hub') {
       if (message.kind === 'checkpointed') {
         last = message;
+        if (holds !== undefined) await tellHub(holds);
+        for (const m of missed.splice(0)) await tellHub(m);
         if (settings.inputs.length > 0) {
           if (members.sensor === undefined) start('sensor', 0);
           await members.sensor!.channel.send(message).catch(() => {});
         }
       } else if (message.kind === 'checkpoint') await members.sensor?.channel.send(message).catch(() => {});
       else if (message.kind === 'answer') await members.gateway?.channel.send(message).catch(() => {});
+      else if (message.kind === 'end') {
+        sensorDone = true;
+        ended.resolve(message.at);
+      }
       return;
     }
     if (message.kind === 'checkpointed') last = message;
-    // The sensor waits while the hub is away: its findings must not be lost. The gateway never waits.
-    const hub = members.hub?.channel;
-    if (hub === undefined) return;
-    await hub.send(message).catch(() => {});
-    if (message.kind === 'end' && from === 'sensor' && members.hub?.channel === hub) {
-      sensorDone = true;
-      ended.resolve(message.at);
+    if (message.kind === 'holds') holds = message;
+    else if (members.hub === undefined && from === 'gateway' && message.kind !== 'readings') {
+      missed.push(message);
+      if (missed.length > MISSED_MAX) missed = missed.slice(-MISSED_MAX);
     }
+    await tellHub(message);
   };
 
   start('hub', 0);
@@ -133,6 +160,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
     door: door.promise,
     onMessage: (hear) => void heard.push(hear),
     send: async (to, message) => {
+      if (message.kind === 'advance') told[to] = message;
       await members[to]?.channel.send(message);
     },
     pids: () => ({

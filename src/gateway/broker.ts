@@ -54,8 +54,11 @@ async function startMosquitto(path: string, wanted: number): Promise<Broker> {
     ].join('\n'),
     { mode: 0o600 },
   );
-  // The shell waits on a pipe from here, which closes however this process ends, kill -9 included: no broker is left.
-  const guard = '"$1" -c "$2" & broker=$!; read -r _; kill "$broker"; wait "$broker"';
+  // The shell waits on a pipe from here, which closes however this process ends, kill -9 included: no broker is left. One
+  // that dies is started again on the same port; meanwhile commands are held.
+  const keep =
+    'trap \'kill "$broker"; exit\' TERM; while :; do "$1" -c "$2" & broker=$!; wait "$broker"; sleep 0.5; done';
+  const guard = `(${keep}) & loop=$!; read -r _; kill "$loop"; wait "$loop"`;
   const child = spawn('/bin/sh', ['-c', guard, 'sh', path, file], { stdio: ['pipe', 'ignore', 'ignore'] });
   child.stdin?.on('error', () => {});
   const remove = (): void => rmSync(dir, { recursive: true, force: true });

@@ -6,6 +6,7 @@ export {
   type Checkpoint,
   type FindingQuery,
   type LastCheckpoint,
+  lockStore,
   openStore,
   type Store,
   type StoreOptions,

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type Finding, type Incident, type Severity, severities, type TrustRecord, type Verdict } from '#findings';
+import { holdLock } from '#lib/lock';
 import { StoreError, storeError } from './errors.ts';
 import { migrations } from './schema.ts';
 
@@ -57,10 +58,26 @@ export interface StoreOptions {
 
 /** Checkpoints kept: the last, and the one before it for looking back. */
 const CHECKPOINTS_KEPT = 2;
+/** A hub whose supervisor was killed ends within 2 s. */
+const LOCK_MILLIS = 10_000;
 
 /** Opens DIR/parapet.db, makes or migrates it. @throws StoreError */
 export function openStore(dir: string, options: StoreOptions = {}): Store {
   return new Store(dir, options);
+}
+
+/**
+ * Lets no second hub write to DIR until this process ends; waits for one that is just ending.
+ * @throws StoreError STORE_BUSY
+ */
+export function lockStore(dir: string): void {
+  const file = join(dir, 'hub');
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (error) {
+    throw storeError(error, file);
+  }
+  if (holdLock(file, LOCK_MILLIS) === undefined) throw new StoreError('STORE_BUSY', dir);
 }
 
 export class Store {
@@ -93,8 +110,10 @@ export class Store {
   saveFinding(finding: Finding): void {
     this.saveFindings([finding]);
   }
-  saveIncidents(incidents: readonly Incident[]): void {
+  /** @param gone ids of incidents that were joined to others since, and are forgotten */
+  saveIncidents(incidents: readonly Incident[], gone: readonly string[] = []): void {
     this.#write(() => {
+      for (const id of gone) this.#run('DELETE FROM incidents WHERE id = ?', id);
       for (const i of incidents) this.#putIncident(i);
     });
   }

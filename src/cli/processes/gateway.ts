@@ -1,17 +1,23 @@
 // The gateway in a process of its own, with the keys and the sockets. Physics is the hub's, asked over the channel with a
 // deadline; with the hub gone every command is held, in words.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BusMessage, Channel, type Hold, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Reading } from '#events';
-import { gatewayConfig, startGateway } from '#gateway';
+import { type Gateway, type GatewayOptions, gatewayConfig, startGateway } from '#gateway';
+import { AuditBusy } from '#gateway/audit';
 import { AuditTail } from './audit-tail.ts';
 import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
+
+/** How long the gateway still answers, and holds, with nobody above it; and how often another waits a second for that. */
+const ALONE_MILLIS = 30_000;
+const BUSY_TRIES = 40;
 
 endInWords('gateway');
 const settings = settingsFromArgv();
 const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 // Everything else may be down for a while: the gateway still answers, and holds.
-endWithParent(30_000);
+endWithParent(ALONE_MILLIS);
 
 /** Event time told last, and when: it runs on at the pace of the replay until it is told again. */
 let toldAt = 0;
@@ -58,7 +64,7 @@ const channel = new Channel(process as unknown as Port, {
 });
 
 const config = gatewayConfig(city);
-const gateway = await startGateway({
+const options: GatewayOptions = {
   config,
   now,
   judge: async (command, deadlineMicros) => {
@@ -87,7 +93,21 @@ const gateway = await startGateway({
     void channel
       .send({ kind: 'health', process: 'gateway', at: now(), shed: readingsShed, rssBytes: 0, text })
       .catch(() => {}),
-});
+};
+const gateway = await whenFree();
+
+/** Where the family was killed, the gateway of before still holds commands for a while, and its audit with them. */
+async function whenFree(): Promise<Gateway> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startGateway(options);
+    } catch (error) {
+      if (!(error instanceof AuditBusy) || tries >= BUSY_TRIES) throw error;
+      if (tries === 1) options.say!(`${error.message} This one waits until it has ended.`);
+      await sleep(1000);
+    }
+  }
+}
 
 async function tellHolds(): Promise<void> {
   const holds: Hold[] = gateway.holds.list().map((h) => ({

@@ -5,7 +5,7 @@ import { loadCity } from '#city';
 import type { Command, Reading } from '#events';
 import type { Verdict } from '#findings';
 import { decideRecorded, Hub, twinsOf, VERDICTS_MAX } from '#pipeline';
-import { EvidenceWriter, evidenceRows, openStore, type Store, StoreError } from '#store';
+import { EvidenceWriter, evidenceRows, lockStore, openStore, type Store, StoreError } from '#store';
 import { HubConsole } from './hub-console.ts';
 import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
 
@@ -14,6 +14,10 @@ const CHECKPOINT_MICROS = 30e6;
 const CHECKPOINT_MILLIS_MIN = 1000;
 /** Event time between estimates where no command asks for one. */
 const ESTIMATE_MICROS = 60e6;
+/** A checkpoint that was not answered by then is asked for again: its sensor died. */
+const ANSWER_MILLIS = 5000;
+/** A sensor that comes back has caught up when it is this near to what the hub knows, microseconds of event time. */
+const CAUGHT_UP_MICROS = 60e6;
 
 endInWords('hub');
 const settings = settingsFromArgv();
@@ -21,6 +25,7 @@ const city = settings.city === '' ? loadCity() : loadCity(settings.city);
 endWithParent(2000);
 
 const hub = new Hub({ city, twins: twinsOf(city), decide: decideRecorded });
+if (settings.store !== '') lockStore(settings.store);
 const store: Store | undefined = settings.store === '' ? undefined : openStore(settings.store);
 const evidence = settings.store === '' ? undefined : new EvidenceWriter(settings.store);
 const page = new HubConsole(city, hub, (message) => void channel.send(message).catch(() => {}));
@@ -38,6 +43,7 @@ function keepSafe(write: (s: Store) => void): void {
     store.saveFindings([...hub.findings.values()]);
     store.saveVerdicts(hub.verdicts);
     store.saveIncidents(hub.allIncidents());
+    store.saveTrust(hub.trust.records(at));
     say('The store can be written again; what it missed is in it now.');
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
@@ -56,7 +62,10 @@ let at = 0;
 let estimatedAt = 0;
 let checkpointAt = 0;
 let checkpointMillis = 0;
-let checkpointing = false;
+/** When a checkpoint was asked for that is not answered yet. */
+let askedMillis = Number.NEGATIVE_INFINITY;
+/** Event time of the end of the input, once the sensor is there; told on when all is kept. */
+let endAt: number | undefined;
 /** Commands asked about and not yet decided by the gateway: when they pass, the twin counts with them. */
 const asked = new Map<string, Command>();
 
@@ -66,30 +75,41 @@ if (saved !== undefined) {
     if (d.name === 'hub/trust') hub.trust.restore(d.state);
     else if (d.name === 'hub/incidents') hub.incidents.restore(d.state);
   }
-  for (const f of store!.findings({ limit: 100_000 })) hub.findings.set(f.id, f);
+  // What was found after the checkpoint counts from the start: trust must not rise again because a process died.
+  for (const f of store!.findings({ limit: 100_000 }).reverse()) hub.claim(f);
   at = saved.at;
   checkpointAt = saved.at;
 }
+/** Incidents as the store has them, to forget those that were joined to others. */
+let incidentsKept = new Set(store?.incidents(100_000).map((i) => i.id));
+/**
+ * The sensor died, or this hub did, and it has not caught up yet: what happened on the networks meanwhile is not known, so
+ * no trust can be counted on and commands wait.
+ */
+let sensorAway = settings.gateway && settings.inputs.length > 0 && saved !== undefined;
 
 const channel = new Channel(process as unknown as Port, {
   onMessage: take,
-  onRequest: (command) => judge(command),
+  onRequest: async (command) => {
+    // Without a gateway commands are recorded ones: what was read before them counts, and nobody waits for the answer.
+    if (!settings.gateway) await channel.handled;
+    return judge(command);
+  },
 });
 
 function judge(command: Command): Verdict {
   const started = performance.now();
   asked.set(command.id, command);
   if (asked.size > 10_000) asked.delete(asked.keys().next().value!);
-  const verdict = decideRecorded(command, () =>
-    storeTrouble === ''
-      ? hub.judge(command)
-      : {
-          decision: 'hold',
-          reasons: [`What is found can't be kept now, so nothing is decided: ${storeTrouble}`],
-          leansOn: [],
-          harm: [],
-        },
-  );
+  const hold = (text: string) => ({ decision: 'hold' as const, reasons: [text], leansOn: [], harm: [] });
+  const verdict = decideRecorded(command, () => {
+    if (storeTrouble !== '') return hold(`What is found can't be kept now, so nothing is decided: ${storeTrouble}`);
+    if (sensorAway)
+      return hold(
+        "The sensor is not back yet: what happens on the networks is not known, so trust can't be counted on.",
+      );
+    return hub.judge(command);
+  });
   const timed = { ...verdict, decidedInMicros: Math.round((performance.now() - started) * 1000) };
   page.preview(command, timed);
   return timed;
@@ -135,6 +155,7 @@ async function take(message: BusMessage): Promise<void> {
       page.answered(message.hold, message.done, message.text);
       break;
     case 'advance':
+      if (message.at >= at - CAUGHT_UP_MICROS) sensorAway = false;
       if (message.at > at) at = message.at;
       estimateWhenDue();
       page.advance(at);
@@ -149,9 +170,16 @@ async function take(message: BusMessage): Promise<void> {
     case 'outcome':
       page.outcome(message);
       break;
+    case 'health':
+      if (message.process === 'sensor') sensorAway = settings.gateway;
+      break;
     case 'end':
-      await checkpointWhenDue(true);
+      sensorAway = false;
+      endAt = message.at;
       page.ended(message.at);
+      keepSafe((s) => s.saveTrust(hub.trust.records(message.at)));
+      if (store === undefined) await channel.send({ kind: 'end', at: message.at });
+      else await checkpointWhenDue(true);
       break;
     default:
       break;
@@ -162,7 +190,10 @@ function tellIncidents(): void {
   const changed = hub.incidents.changed();
   const trust = hub.trustChanges(at);
   if (changed.length > 0) {
-    keepSafe((s) => s.saveIncidents(changed));
+    const now = new Set(hub.allIncidents().map((i) => i.id));
+    const gone = [...incidentsKept].filter((id) => !now.has(id));
+    incidentsKept = now;
+    keepSafe((s) => s.saveIncidents(changed, gone));
     page.incidents(changed);
   }
   if (trust.length > 0) {
@@ -203,10 +234,11 @@ function estimateWhenDue(): void {
 }
 
 async function checkpointWhenDue(now: boolean): Promise<void> {
-  if (store === undefined || checkpointing) return;
+  if (store === undefined) return;
   const millis = performance.now();
+  if (!now && millis - askedMillis < ANSWER_MILLIS) return;
   if (!now && (at - checkpointAt < CHECKPOINT_MICROS || millis - checkpointMillis < CHECKPOINT_MILLIS_MIN)) return;
-  checkpointing = true;
+  askedMillis = millis;
   checkpointAt = at;
   checkpointMillis = millis;
   await channel.send({ kind: 'checkpoint', at });
@@ -234,8 +266,10 @@ async function keep(message: Extract<BusMessage, { kind: 'checkpointed' }>): Pro
       }),
     );
   } finally {
-    checkpointing = false;
+    askedMillis = Number.NEGATIVE_INFINITY;
   }
+  if (endAt !== undefined && message.sources.some((s) => s.file === 'end'))
+    await channel.send({ kind: 'end', at: endAt });
 }
 
 process.on('SIGTERM', () => {

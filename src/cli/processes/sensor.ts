@@ -1,13 +1,14 @@
 // The sensor: reads input at its pace, decodes and detects, and tells the hub. It has no state of its own on disk: the hub's
 // checkpoints carry its detectors' snapshots and how many turns of the feed they stand for. After a restart recorded input is
 // decoded again up to that turn with detectors muted, so that decoders stand where they stood; then detectors go on.
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
 import type { Finding } from '#findings';
 import { Engine, Feed, listInputs, MqttSource, openLive, type Source } from '#pipeline';
-import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
 
 /** How often findings that grew are sent again, in turns of the feed. */
 const TELL_TURNS = 64;
@@ -23,7 +24,15 @@ const claimed = new Map<string, Finding>();
 let slow: (Reading | Position)[] = [];
 const commands: Command[] = [];
 let muted = false;
+/** Turns of the feed of recorded input; a turn is whole when its time-outs were given. */
 let turns = 0;
+/** In the middle of a turn a snapshot would hold rows that its position does not count. */
+let isReplaying = false;
+let isEnded = false;
+let checkpointAsked = false;
+let toldAt = Number.NEGATIVE_INFINITY;
+/** Which recorded inputs the turns are of: a store that has seen others does not skip into these. */
+let recordedName = '';
 let started = 0;
 let startedAt = 0;
 /** Event time that the other inputs of a replay have reached; Infinity where there are none. */
@@ -41,7 +50,9 @@ const engine = new Engine({
   },
 });
 
-let resume: { turns: number; detectors: readonly { name: string; state: unknown }[] } | undefined;
+/** In a checkpoint's sources: the input was at its end, and what the end brought is in the states. */
+const END = 'end';
+let resume: Extract<BusMessage, { kind: 'checkpointed' }> | undefined;
 let begin: () => void = () => {};
 const begun = new Promise<void>((resolve) => {
   begin = resolve;
@@ -53,26 +64,41 @@ const channel = new Channel(process as unknown as Port, {
     if (message.kind === 'advance') others = message.at;
     // The hub's first word: where to go on from (turn 0 for a fresh start).
     if (message.kind === 'checkpointed') {
-      resume = { turns: message.sources[0]?.position ?? 0, detectors: message.detectors };
+      resume ??= message;
       begin();
     } else if (message.kind === 'checkpoint') {
-      return channel.send({
-        kind: 'checkpointed',
-        at: engine.at,
-        sources: [{ file: '', position: turns }],
-        detectors: engine.snapshot(),
-      });
+      if (isReplaying) checkpointAsked = true;
+      else return answerCheckpoint();
     }
     return undefined;
   },
 });
 
+/** The states as they are, after all that they have claimed: restored, they would not claim it again. */
+async function answerCheckpoint(): Promise<void> {
+  checkpointAsked = false;
+  const answer = {
+    kind: 'checkpointed',
+    at: engine.at,
+    sources: [
+      ...(recordedName === '' ? [] : [{ file: recordedName, position: turns }]),
+      ...(isEnded ? [{ file: END, position: 1 }] : []),
+    ],
+    detectors: engine.snapshot(),
+  } as const;
+  await tellFindings();
+  await channel.send(answer);
+}
+
+async function tellFindings(): Promise<void> {
+  if (claimed.size === 0) return;
+  const findings = [...claimed.values()];
+  claimed.clear();
+  await channel.send({ kind: 'findings', findings });
+}
+
 async function tell(at: number): Promise<void> {
-  if (claimed.size > 0) {
-    const findings = [...claimed.values()];
-    claimed.clear();
-    await channel.send({ kind: 'findings', findings });
-  }
+  await tellFindings();
   if (slow.length > 0) {
     const readings = slow;
     slow = [];
@@ -83,17 +109,25 @@ async function tell(at: number): Promise<void> {
   for (const command of commands.splice(0)) {
     // A request goes past waiting messages; here it must not: what was read before the command counts for it.
     while (channel.outstanding > 0 && !channel.isClosed) await sleep(1);
-    const verdict = await channel.request(command, 5000);
+    const verdict = await channel.request(command, RECORDED_MILLIS);
     if (verdict.kind === 'verdict') await channel.send({ kind: 'verdicts', verdicts: [verdict] });
   }
-  if (at > Number.NEGATIVE_INFINITY && at < Number.POSITIVE_INFINITY) await channel.send({ kind: 'advance', at });
+  if (at <= toldAt || at === Number.POSITIVE_INFINITY) return;
+  toldAt = at;
+  await channel.send({ kind: 'advance', at });
+}
+
+/** Between two turns: tells what there is, and answers for a checkpoint that was asked for. */
+async function rest(): Promise<void> {
+  await tell(engine.at);
+  if (checkpointAsked) await answerCheckpoint();
 }
 
 /** Waits until event time `at` is due at the pace asked for. */
 async function pace(at: number): Promise<void> {
   if (settings.eventClock) {
     while (at !== Number.POSITIVE_INFINITY && at > others + AHEAD_MICROS) {
-      await tell(Number.NEGATIVE_INFINITY);
+      await rest();
       await sleep(5);
     }
     return;
@@ -105,7 +139,7 @@ async function pace(at: number): Promise<void> {
   }
   const due = started + (at - startedAt) / 1000 / settings.speed;
   for (let wait = due - performance.now(); wait > 5; wait = due - performance.now()) {
-    await tell(Number.NEGATIVE_INFINITY);
+    await rest();
     await sleep(Math.min(wait, 100));
   }
 }
@@ -115,7 +149,6 @@ async function live(source: Source): Promise<void> {
   for (;;) {
     await source.peekAt();
     const more = await source.pull(Number.POSITIVE_INFINITY, engine);
-    turns += 1;
     engine.advance(engine.seenAt);
     await tell(engine.at);
     if (!more) return;
@@ -131,46 +164,66 @@ async function openLiveInput(input: string): Promise<Source> {
 async function main(): Promise<void> {
   await begun;
   const isLive = (input: string): boolean => input.startsWith('live:') || /^mqtts?:/.test(input);
-  const lives = settings.inputs.filter(isLive).map(async (input) => live(await openLiveInput(input)));
   const recorded = settings.inputs.filter((i) => !isLive(i));
-  if (recorded.length > 0) await replay(recorded);
+  const feed = recorded.length > 0 ? await resumed(recorded) : undefined;
+  if (feed === undefined) engine.restore(resume!.detectors);
+  const lives = settings.inputs.filter(isLive).map(async (input) => live(await openLiveInput(input)));
+  if (feed !== undefined) await replay(feed);
   await Promise.all(lives);
-  engine.end();
+  if (!isEnded) engine.end();
+  isEnded = true;
   await tell(engine.at);
   await channel.send({ kind: 'coverage', coverage: [...engine.coverage.values()] });
   await channel.send({ kind: 'faults', faults: engine.faults.list() });
   await channel.send({ kind: 'end', at: engine.at });
 }
 
-async function replay(paths: readonly string[]): Promise<void> {
+/** Recorded input at the turn of the checkpoint, with decoders as they stood there and detectors restored. */
+async function resumed(paths: readonly string[]): Promise<Feed> {
   const inputs = listInputs(paths);
+  recordedName = inputs.map((path) => resolve(path)).join('\n');
   const feed = new Feed(inputs, engine.faults, inputs.length !== paths.length);
-  if (resume !== undefined && resume.turns > 0) {
-    muted = true;
-    engine.mute = true;
-    while (turns < resume.turns) {
-      const watermark = await feed.next(engine);
-      if (watermark === undefined) break;
-      turns += 1;
-      engine.advance(watermark);
-    }
-    engine.restore(resume.detectors);
-    engine.mute = false;
-    muted = false;
-    claimed.clear();
+  isReplaying = true;
+  const upTo = resume!.sources.find((s) => s.file === recordedName)?.position ?? 0;
+  muted = true;
+  engine.mute = true;
+  while (turns < upTo) {
+    const watermark = await feed.next(engine);
+    if (watermark === undefined) break;
+    turns += 1;
+    engine.advance(watermark);
   }
+  if (upTo > 0 && resume!.sources.some((s) => s.file === END)) {
+    engine.end();
+    isEnded = true;
+  }
+  engine.restore(resume!.detectors);
+  engine.mute = false;
+  muted = false;
+  return feed;
+}
+
+async function replay(feed: Feed): Promise<void> {
   let sentAt = 0;
   for (let watermark = await feed.next(engine); watermark !== undefined; watermark = await feed.next(engine)) {
     turns += 1;
     engine.advance(watermark);
     const now = performance.now();
-    if (turns % TELL_TURNS === 0 || commands.length > 0 || slow.length > 1024 || now - sentAt > 100) {
+    if (
+      turns % TELL_TURNS === 0 ||
+      commands.length > 0 ||
+      slow.length > 1024 ||
+      now - sentAt > 100 ||
+      checkpointAsked
+    ) {
       sentAt = now;
-      await tell(engine.at);
+      await rest();
     }
     await pace(watermark);
   }
   feed.close();
+  isReplaying = false;
+  await rest();
 }
 
 await main();

@@ -31,6 +31,9 @@ export function endWithParent(graceMillis: number): void {
   process.on('SIGINT', () => {});
 }
 
+/** A recorded command's judgement may take this long: nobody waits for it, and the hub may be writing a checkpoint. */
+export const RECORDED_MILLIS = 30_000;
+
 /** Exit status of a process that can't start with what it was given: starting it again would not help. */
 export const CANNOT_START = 78;
 

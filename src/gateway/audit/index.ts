@@ -1,3 +1,3 @@
 export { type AuditEntry, genesis, leafHash } from './chain.ts';
-export { AuditLog, type AuditSink, type OpenedAudit, openAudit } from './log.ts';
+export { AuditBusy, AuditLog, type AuditSink, type OpenedAudit, openAudit } from './log.ts';
 export { type AuditFault, type AuditProof, verify } from './verify.ts';

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { holdLock } from '#lib/lock';
 import { type AuditEntry, entryLine, genesis } from './chain.ts';
 import { verify } from './verify.ts';
 
@@ -132,7 +133,7 @@ export class AuditLog {
   }
 }
 
-function fileSink(handle: FileHandle): AuditSink {
+function fileSink(handle: FileHandle, release: (() => void) | undefined): AuditSink {
   return {
     write: async (bytes, position) => {
       for (let done = 0; done < bytes.length; ) {
@@ -143,8 +144,19 @@ function fileSink(handle: FileHandle): AuditSink {
     },
     sync: () => handle.datasync(),
     truncate: (bytes) => handle.truncate(bytes),
-    close: () => handle.close(),
+    close: async () => {
+      await handle.close();
+      release?.();
+    },
   };
+}
+
+/** Another gateway writes this audit: one that is about to end, or one too many. */
+export class AuditBusy extends Error {
+  constructor(path: string) {
+    super(`Another gateway writes the audit ${path}.`);
+    this.name = 'AuditBusy';
+  }
 }
 
 export interface OpenedAudit {
@@ -155,6 +167,7 @@ export interface OpenedAudit {
 
 /**
  * Opens or begins an audit file.
+ * @throws AuditBusy
  * @param each gets every entry that is there
  * @param sink instead of the file, for tests
  */
@@ -168,22 +181,35 @@ export async function openAudit(
   const notes: string[] = [];
   const unusable = (text: string): OpenedAudit => ({ log: new AuditLog(undefined, start, text), notes: [text] });
   let torn: Buffer | undefined;
+  let release: (() => void) | undefined;
+  if (sink === undefined && (!existsSync(path) || isFile(path))) {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+    } catch (error) {
+      return unusable(`The audit ${path} could not be opened: ${(error as Error).message}.`);
+    }
+    // Two writers would break the chain for good.
+    release = holdLock(path);
+    if (release === undefined) throw new AuditBusy(path);
+  }
   if (existsSync(path) && sink === undefined && isFile(path)) {
     const proof = verify(path, each);
-    if (proof.fault !== undefined && !proof.torn)
+    if (proof.fault !== undefined && !proof.torn) {
+      release?.();
       return unusable(
         `The audit ${path} is broken at line ${proof.fault.line}, byte ${proof.fault.offset}: ${proof.fault.text}. It is not continued; move it away as evidence.`,
       );
+    }
     Object.assign(start, { seq: proof.entries, head: proof.head, bytes: proof.goodBytes, lastAt: proof.lastAt });
     if (proof.torn) torn = readFrom(path, proof.goodBytes);
   }
   let target = sink;
   if (target === undefined) {
     try {
-      mkdirSync(dirname(path), { recursive: true });
       // Not 'a': after a failed write the position is ours to choose.
-      target = fileSink(await open(path, existsSync(path) ? 'r+' : 'wx+', 0o640));
+      target = fileSink(await open(path, existsSync(path) ? 'r+' : 'wx+', 0o640), release);
     } catch (error) {
+      release?.();
       return unusable(`The audit ${path} could not be opened: ${(error as Error).message}.`);
     }
   }

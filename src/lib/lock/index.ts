@@ -1,0 +1,1 @@
+export { holdLock } from './lock.ts';
