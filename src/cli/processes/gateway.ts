@@ -43,7 +43,8 @@ setInterval(tellReadings, 20);
 
 const channel = new Channel(process as unknown as Port, {
   onMessage: async (message: BusMessage) => {
-    if (message.kind === 'advance' && message.at > toldAt) {
+    // A clock may be set back too; what has become stale stays so (gateway/interlock, Nonces).
+    if (message.kind === 'advance') {
       toldAt = message.at;
       told = performance.now();
     }

@@ -85,8 +85,8 @@ export interface HarmfulChoice {
 /**
  * Sets the surge and finds commands: the largest surge that overloads nothing by itself, then branches of the district
  * whose opening is N-1-safe on the told state and darkens at least `lossMin` of the load on the true one, each alone and
- * at each of the times.
- * @throws Error where the seed offers fewer than two: the range then must not claim a harmful campaign.
+ * at each of the times. Two or three are looked for first; a world in which only one can be found gives one.
+ * @throws RangeError where the seed offers none: the range then must not claim a harmful campaign.
  */
 export function chooseHarm(
   world: PowerWorld,
@@ -94,6 +94,28 @@ export function chooseHarm(
   times: readonly number[],
   lossMin: number,
 ): HarmfulChoice {
+  // Safe by a margin first, then barely: an honest opening elsewhere may have used the margin up.
+  for (const [least, toldMax] of [
+    [2, 0.97],
+    [2, 0.999],
+    [1, 0.999],
+  ] as const) {
+    const choice = chooseAtLeast(least, toldMax, world, lie, times, lossMin);
+    if (choice !== undefined) return choice;
+  }
+  throw new RangeError(
+    'in this world no surge gives a command that looks safe and is not; take another seed or more quiet days',
+  );
+}
+
+function chooseAtLeast(
+  least: number,
+  toldMax: number,
+  world: PowerWorld,
+  lie: FalseLoad,
+  times: readonly number[],
+  lossMin: number,
+): HarmfulChoice | undefined {
   const g = world.grid;
   for (let surge = 2.6; surge > 1.3; surge -= 0.05) {
     lie.surge = surge;
@@ -120,7 +142,7 @@ export function chooseHarm(
       const lost = Math.min(...states.map((s) => cascade(g, after, s.loads, s.units).lostShare));
       if (lost < lossMin) continue;
       const s = new Sensitivities(g, after);
-      if (s.worst(s.flows(told.units.map((w, i) => w - told.loads[i]!))).loading > 0.97) continue;
+      if (s.worst(s.flows(told.units.map((w, i) => w - told.loads[i]!))).loading > toldMax) continue;
       found.push({ row: k + 1, lost });
     }
     found.sort((a, b) => b.lost - a.lost || a.row - b.row);
@@ -130,9 +152,9 @@ export function chooseHarm(
       const twin = rows.some((r) => g.from[r.row - 1] === g.from[f.row - 1] && g.to[r.row - 1] === g.to[f.row - 1]);
       if (!twin && rows.length < 3) rows.push(f);
     }
-    if (rows.length >= 2) return { rows: rows.map((f) => f.row), lostShare: rows.map((f) => f.lost) };
+    if (rows.length >= least) return { rows: rows.map((f) => f.row), lostShare: rows.map((f) => f.lost) };
   }
-  throw new Error('no surge gives two commands that look safe and are not');
+  return undefined;
 }
 
 /** Whether a unit would have to give more than it can. */
