@@ -20,7 +20,10 @@ export interface Family {
   readonly door: Promise<{ port: number; broker: string } | undefined>;
   /** Messages of all processes, for those who watch. */
   onMessage(hear: (from: Name, message: BusMessage) => void): void;
-  /** A message to one of them (tests, the demo). */
+  /**
+   * A message to one of them (tests, the demo). One that tells the sensor how far the other inputs are resolves when it is
+   * not far behind: whoever plays them does not run away from it.
+   */
   send(to: Name, message: BusMessage): Promise<void>;
   readonly pids: () => Readonly<Partial<Record<Name, number>>>;
   close(): Promise<void>;
@@ -32,6 +35,9 @@ const PAUSES = [100, 1000, 5000];
 const STEADY_MILLIS = 2000;
 /** How long the hub may take over a command that somebody waits for. */
 const LIVE_MILLIS = 1000;
+/** How far a sensor may be behind who plays the other inputs (event time), and how long these wait for it at the most. */
+const BEHIND_MICROS = 30e6;
+const BEHIND_MILLIS = 2000;
 /** Messages of the gateway that wait for a hub that is away; the oldest go first. The audit has them in any case. */
 const MISSED_MAX = 1000;
 
@@ -47,6 +53,9 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
   /** The gateway's list of held commands, for a hub that comes back, and what it said while there was none. */
   let holds: BusMessage | undefined;
   let missed: BusMessage[] = [];
+  const restarts = new Set<NodeJS.Timeout>();
+  /** Event time that the sensor has reached; Infinity while nobody should wait for it, since it died and is not back. */
+  let sensorAt = settings.inputs.length > 0 ? 0 : Number.POSITIVE_INFINITY;
   const ended = Promise.withResolvers<number>();
   const page = Promise.withResolvers<string>();
   const failed = Promise.withResolvers<never>();
@@ -87,6 +96,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
         failed.reject(new UsageError(`the ${name} can't start with this city file (see above).`));
         return;
       }
+      if (name !== 'gateway') sensorAt = Number.POSITIVE_INFINITY;
       say(`The ${name} process ended (${signal ?? `exit ${code}`}); it is started again.`);
       // A new hub stands at its last checkpoint, and the sensor must go back there with it: what it told a dead hub is lost.
       if (name === 'hub') {
@@ -97,8 +107,10 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
         sensor?.child.kill('SIGKILL');
       } else if (name === 'sensor') void tellHub({ ...silent, process: 'sensor', text: 'The sensor ended.' });
       const again = performance.now() - born > STEADY_MILLIS ? 0 : deaths + 1;
-      setTimeout(
+      // Held, not unref'd: where all are dead this timer is the only thing that keeps the supervisor alive.
+      const timer = setTimeout(
         () => {
+          restarts.delete(timer);
           if (closing || members[name] !== undefined) return;
           // Without a word of the hub yet, the sensor is started with its first one, from where that hub stands.
           if (name === 'sensor' && (members.hub === undefined || last === undefined)) return;
@@ -106,7 +118,8 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
           if (name === 'sensor') void members.sensor!.channel.send(last!).catch(() => {});
         },
         PAUSES[Math.min(deaths, PAUSES.length - 1)],
-      ).unref();
+      );
+      restarts.add(timer);
     });
   };
 
@@ -142,6 +155,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       return;
     }
     if (message.kind === 'checkpointed') last = message;
+    if (message.kind === 'advance' && from === 'sensor') sensorAt = message.at;
     if (message.kind === 'holds') holds = message;
     else if (members.hub === undefined && from === 'gateway' && message.kind !== 'readings') {
       missed.push(message);
@@ -162,6 +176,9 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
     send: async (to, message) => {
       if (message.kind === 'advance') told[to] = message;
       await members[to]?.channel.send(message);
+      if (message.kind !== 'advance' || to !== 'sensor') return;
+      for (let waited = 0; sensorAt < message.at - BEHIND_MICROS && !sensorDone && waited < BEHIND_MILLIS; waited += 5)
+        await new Promise((resolve) => setTimeout(resolve, 5));
     },
     pids: () => ({
       ...(members.hub?.child.pid === undefined ? {} : { hub: members.hub.child.pid }),
@@ -170,6 +187,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
     }),
     close: async () => {
       closing = true;
+      for (const timer of restarts) clearTimeout(timer);
       const running = Object.values(members);
       await Promise.all(
         running.map(

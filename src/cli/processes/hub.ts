@@ -3,11 +3,11 @@
 import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, Reading } from '#events';
-import type { Verdict } from '#findings';
+import { isoTime, type Verdict } from '#findings';
 import { decideRecorded, Hub, twinsOf, VERDICTS_MAX } from '#pipeline';
 import { EvidenceWriter, evidenceRows, lockStore, openStore, type Store, StoreError } from '#store';
 import { HubConsole } from './hub-console.ts';
-import { endInWords, endWithParent, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, isLiveInput, settingsFromArgv } from './settings.ts';
 
 /** Event time between checkpoints, and the least wall time, so that a fast replay does not write without end. */
 const CHECKPOINT_MICROS = 30e6;
@@ -16,8 +16,8 @@ const CHECKPOINT_MILLIS_MIN = 1000;
 const ESTIMATE_MICROS = 60e6;
 /** A checkpoint that was not answered by then is asked for again: its sensor died. */
 const ANSWER_MILLIS = 5000;
-/** A sensor that comes back has caught up when it is this near to what the hub knows, microseconds of event time. */
-const CAUGHT_UP_MICROS = 60e6;
+/** A sensor may be this far behind the command that is judged, microseconds of event time. */
+const SENSOR_LAG_MICROS = 60e6;
 
 endInWords('hub');
 const settings = settingsFromArgv();
@@ -83,10 +83,13 @@ if (saved !== undefined) {
 /** Incidents as the store has them, to forget those that were joined to others. */
 let incidentsKept = new Set(store?.incidents(100_000).map((i) => i.id));
 /**
- * The sensor died, or this hub did, and it has not caught up yet: what happened on the networks meanwhile is not known, so
- * no trust can be counted on and commands wait.
+ * Whether networks are watched while commands come. What the sensor has not read yet can't have lowered trust: where it is
+ * dead, or behind, commands wait.
  */
-let sensorAway = settings.gateway && settings.inputs.length > 0 && saved !== undefined;
+const isWatched =
+  settings.gateway && (settings.eventClock ? settings.inputs.length > 0 : settings.inputs.some(isLiveInput));
+/** Event time that the sensor has reached. */
+let sensorAt = Number.NEGATIVE_INFINITY;
 
 const channel = new Channel(process as unknown as Port, {
   onMessage: take,
@@ -97,6 +100,11 @@ const channel = new Channel(process as unknown as Port, {
   },
 });
 
+/** The moment of judgement: whoever asks can't make it earlier by dating a command back. */
+function now(command: Command): number {
+  return Math.max(command.at, settings.eventClock ? at : Date.now() * 1000);
+}
+
 function judge(command: Command): Verdict {
   const started = performance.now();
   asked.set(command.id, command);
@@ -104,9 +112,9 @@ function judge(command: Command): Verdict {
   const hold = (text: string) => ({ decision: 'hold' as const, reasons: [text], leansOn: [], harm: [] });
   const verdict = decideRecorded(command, () => {
     if (storeTrouble !== '') return hold(`What is found can't be kept now, so nothing is decided: ${storeTrouble}`);
-    if (sensorAway)
+    if (isWatched && sensorAt < now(command) - SENSOR_LAG_MICROS)
       return hold(
-        "The sensor is not back yet: what happens on the networks is not known, so trust can't be counted on.",
+        `The sensor is not there or behind${sensorAt > 0 ? `, at ${isoTime(sensorAt)}` : ''}: what happens on the networks is not known, so trust can't be counted on.`,
       );
     return hub.judge(command);
   });
@@ -155,7 +163,7 @@ async function take(message: BusMessage): Promise<void> {
       page.answered(message.hold, message.done, message.text);
       break;
     case 'advance':
-      if (message.at >= at - CAUGHT_UP_MICROS) sensorAway = false;
+      sensorAt = message.at;
       if (message.at > at) at = message.at;
       estimateWhenDue();
       page.advance(at);
@@ -171,10 +179,10 @@ async function take(message: BusMessage): Promise<void> {
       page.outcome(message);
       break;
     case 'health':
-      if (message.process === 'sensor') sensorAway = settings.gateway;
+      if (message.process === 'sensor') sensorAt = Number.NEGATIVE_INFINITY;
       break;
     case 'end':
-      sensorAway = false;
+      sensorAt = Number.POSITIVE_INFINITY;
       endAt = message.at;
       page.ended(message.at);
       keepSafe((s) => s.saveTrust(hub.trust.records(message.at)));

@@ -8,12 +8,14 @@ import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
 import type { Finding } from '#findings';
 import { Engine, Feed, listInputs, MqttSource, openLive, type Source } from '#pipeline';
-import { endInWords, endWithParent, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
+import { endInWords, endWithParent, isLiveInput, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
 
 /** How often findings that grew are sent again, in turns of the feed. */
 const TELL_TURNS = 64;
 /** How far recorded input may run ahead of the inputs that others play, microseconds of event time. */
 const AHEAD_MICROS = 10e6;
+/** How often a sensor that hears nothing says so. */
+const IDLE_MILLIS = 1000;
 
 endInWords('sensor');
 const settings = settingsFromArgv();
@@ -144,10 +146,21 @@ async function pace(at: number): Promise<void> {
   }
 }
 
+/** Live inputs that wait for bytes. */
+let idle = 0;
+
+/** Where all live inputs are quiet the hub must know that the sensor is not behind: nothing is what there was. */
+async function tellIdle(inputs: number): Promise<void> {
+  if (idle === inputs && !channel.isClosed)
+    await channel.send({ kind: 'advance', at: Date.now() * 1000 }).catch(() => {});
+}
+
 /** Live inputs run side by side, each at the pace of its packets or messages. */
 async function live(source: Source): Promise<void> {
   for (;;) {
+    idle += 1;
     await source.peekAt();
+    idle -= 1;
     const more = await source.pull(Number.POSITIVE_INFINITY, engine);
     engine.advance(engine.seenAt);
     await tell(engine.at);
@@ -163,11 +176,11 @@ async function openLiveInput(input: string): Promise<Source> {
 
 async function main(): Promise<void> {
   await begun;
-  const isLive = (input: string): boolean => input.startsWith('live:') || /^mqtts?:/.test(input);
-  const recorded = settings.inputs.filter((i) => !isLive(i));
+  const recorded = settings.inputs.filter((i) => !isLiveInput(i));
   const feed = recorded.length > 0 ? await resumed(recorded) : undefined;
   if (feed === undefined) engine.restore(resume!.detectors);
-  const lives = settings.inputs.filter(isLive).map(async (input) => live(await openLiveInput(input)));
+  const lives = settings.inputs.filter(isLiveInput).map(async (input) => live(await openLiveInput(input)));
+  if (recorded.length === 0) setInterval(() => void tellIdle(lives.length), IDLE_MILLIS).unref();
   if (feed !== undefined) await replay(feed);
   await Promise.all(lives);
   if (!isEnded) engine.end();

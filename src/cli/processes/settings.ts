@@ -20,6 +20,11 @@ export interface Settings {
   readonly eventClock: boolean;
 }
 
+/** An interface or a broker, which has no end and no past to go back to. */
+export function isLiveInput(input: string): boolean {
+  return input.startsWith('live:') || /^mqtts?:/.test(input);
+}
+
 export function settingsFromArgv(): Settings {
   return JSON.parse(process.argv[2] ?? '{}') as Settings;
 }
