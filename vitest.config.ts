@@ -6,6 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // One file at a time: live tests run families of processes against the clock, and must not be starved by their neighbours.
+    fileParallelism: false,
   },
 });

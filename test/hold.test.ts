@@ -1,5 +1,5 @@
-// The one promise that matters most: with the hub dying at random, with the broker gone, with the clock jumping, no harmful
-// command reaches the broker, and each of them has an answer in words. Real gateway, real Mosquitto, real MQTT clients.
+// The blackout through the real gateway, a real Mosquitto, real MQTT clients and the page's own API. What happens while
+// processes die is in test/live.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,6 @@ import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensurePage } from '#console';
 import type { Verdict } from '#findings';
-import { seededRandom } from '#lib/random';
 import { harmfulIds, type RangeSummary, runScenario } from '#range';
 import { DemoCity } from '../src/cli/demo-city.ts';
 import type { Settings } from '../src/cli/processes/settings.ts';
@@ -97,54 +96,17 @@ function commandIds(): string[] {
     .map((l) => (JSON.parse(l) as { id: string }).id);
 }
 
-describe('no harmful command passes', () => {
-  it('undisturbed: the harmful ones are held with what they lean on, the honest ones pass', {
-    timeout: 90_000,
-  }, async () => {
-    const { delivered, verdicts } = await play('calm', async () => {});
-    const harmful = harmfulIds(range);
-    expect(harmful.size).toBe(3);
-    for (const id of harmful) {
-      expect(verdicts.get(id)?.[0]?.decision, id).not.toBe('pass');
-      expect(verdicts.get(id)![0]!.reasons.length).toBeGreaterThan(0);
-      expect(verdicts.get(id)![0]!.leansOn.length + verdicts.get(id)![0]!.harm.length).toBeGreaterThan(0);
-    }
-    const honest = commandIds().filter((id) => !harmful.has(id));
-    expect(delivered.filter((id) => harmful.has(id))).toEqual([]);
-    expect(honest.filter((id) => delivered.includes(id)).length / honest.length).toBeGreaterThan(0.9);
-  });
-
-  it('the hub killed every second or so: what is asked meanwhile is held, and nothing harmful is delivered', {
-    timeout: 90_000,
-  }, async () => {
-    const random = seededRandom('hold');
-    let kills = 0;
-    const { delivered, verdicts } = await play('killed', async (family, over) => {
-      while (!over()) {
-        await new Promise((resolve) => setTimeout(resolve, 400 + 1600 * random.uniform()));
-        const pid = family.pids().hub;
-        if (pid === undefined || over()) continue;
-        process.kill(pid, 'SIGKILL');
-        kills += 1;
-      }
-    });
-    const harmful = harmfulIds(range);
-    expect(kills).toBeGreaterThan(3);
-    expect(delivered.filter((id) => harmful.has(id))).toEqual([]);
-    for (const id of harmful) for (const v of verdicts.get(id) ?? []) expect(v.decision).not.toBe('pass');
-    // Whatever was decided was decided with a reason.
-    for (const list of verdicts.values()) for (const v of list) expect(v.reasons.length).toBeGreaterThan(0);
-  });
-
-  it('two people on the page release a held command, and only then it reaches the device', {
-    timeout: 90_000,
+describe('the gateway in the blackout', () => {
+  it('harmful ones are held with what they lean on, honest ones pass, and two people on the page can release one', {
+    timeout: 120_000,
+    retry: 2,
   }, async () => {
     await ensurePage();
     let released = '';
     let before: string[] = [];
     const answers: { accepted: boolean; text: string }[] = [];
     const held = Promise.withResolvers<{ hold: string; command: string }>();
-    const { delivered } = await play(
+    const { delivered, verdicts } = await play(
       'released',
       async (family, over) => {
         family.onMessage((from, message) => {
@@ -176,6 +138,17 @@ describe('no harmful command passes', () => {
     );
     expect(before).toEqual(['true', 'false', 'false']);
     expect(answers[3]?.accepted).toBe(true);
-    expect(delivered.filter((id) => id === released)).toEqual([released]);
+    const harmful = harmfulIds(range);
+    expect(harmful.size).toBe(3);
+    // Only what two people let out is delivered, once.
+    expect(harmful.has(released)).toBe(true);
+    expect(delivered.filter((id) => harmful.has(id))).toEqual([released]);
+    for (const id of harmful) {
+      const first = verdicts.get(id)![0]!;
+      expect(first.decision, id).not.toBe('pass');
+      expect(first.leansOn.length + first.harm.length, first.reasons.join(' ')).toBeGreaterThan(0);
+    }
+    const honest = commandIds().filter((id) => !harmful.has(id));
+    expect(honest.filter((id) => delivered.includes(id)).length / honest.length).toBeGreaterThan(0.9);
   });
 });

@@ -68,10 +68,11 @@ const config = gatewayConfig(city);
 const options: GatewayOptions = {
   config,
   now,
-  judge: async (command, deadlineMicros) => {
+  judge: async (command) => {
+    // The wait is in real time whatever the clock of commands does: one that is stepped, or runs fast, makes nobody late.
     // What was measured before the command counts for it.
     tellReadings();
-    const answer = await channel.request(command, Math.max(1, (deadlineMicros - now()) / 1000));
+    const answer = await channel.request(command, config.limits.judgeMs);
     if (answer.kind === 'late') throw new Error(answer.text);
     return {
       decision: answer.decision,
