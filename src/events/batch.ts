@@ -1,5 +1,6 @@
 // The closed list of event kinds. Column batches are borrowed; record batches hold owned records.
 import type { DnsBatch } from './dns.ts';
+import type { DnsMessageBatch } from './dns-message.ts';
 import type { FlowBatch } from './flow.ts';
 import type { FrameBatch } from './frame.ts';
 import type { PacketBatch } from './packet.ts';
@@ -22,6 +23,7 @@ export type EventBatch =
   | SctpMessage
   | MtpMessage
   | SccpMessage
+  | DnsMessageBatch
   | DnsBatch
   | FlowBatch
   | RecordBatch<SignallingMessage>

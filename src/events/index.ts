@@ -1,7 +1,8 @@
 export { addressHash, formatAddress, parseAddress } from '#lib/address';
 export type { EventBatch, EventKind, RecordBatch } from './batch.ts';
 export { recordBatch } from './batch.ts';
-export { DnsBatch, formatName } from './dns.ts';
+export { ANSWER_ADDRESSES_MAX, DnsBatch, Foreign, formatName } from './dns.ts';
+export { DnsMessageBatch } from './dns-message.ts';
 export { FlowBatch, FlowPhase, FlowState } from './flow.ts';
 export { BATCH_ROWS, FrameBatch, LinkType } from './frame.ts';
 export type { Origin, Place } from './origin.ts';

@@ -24,13 +24,15 @@ export class PacketBatch {
   readonly tcpWindow = new Uint16Array(BATCH_ROWS);
   /** ICMP and ICMPv6 type << 8 | code; 0 otherwise. */
   readonly icmp = new Uint16Array(BATCH_ROWS);
-  /** Whole IP datagram, header included, by its own length field. */
+  /** Whole IP datagram, header included, by its own length field; the sum over the fragments of one that was put together. */
   readonly ipBytes = new Int32Array(BATCH_ROWS);
   /** Bytes above TCP, UDP, SCTP (SCTP: chunks after the common header) or IP, by the length fields, not by what was captured. */
   readonly payloadBytes = new Int32Array(BATCH_ROWS);
   /** Where the captured payload lies in `bytes`; `payloadCaptured` of it is there. */
   readonly payloadOffset = new Int32Array(BATCH_ROWS);
   readonly payloadCaptured = new Int32Array(BATCH_ROWS);
+  /** IP packets that the datagram came in: 1, or the number of its fragments. */
+  readonly parts = new Uint8Array(BATCH_ROWS).fill(1);
   /** Outer VLAN id, 0 where untagged. */
   readonly vlan = new Uint16Array(BATCH_ROWS);
   /** Non-zero where this is a fragment other than the first that was not reassembled. */

@@ -64,3 +64,38 @@ export interface State {
   readonly status: 'solved' | 'diverged' | 'unobservable' | 'islanded' | 'refused';
   readonly text: string;
 }
+
+/** What one consumer of a response answered when it was asked whether the refusal holds. */
+export interface Proof {
+  /** Name of the resolver, wall or list in city.yaml. */
+  readonly consumer: string;
+  readonly at: number;
+  /** True where the answer is the one the action wants. */
+  readonly enforced: boolean;
+  /** What was asked and what came back, in words. */
+  readonly text: string;
+}
+
+/** Something Parapet has done, or would do: proposed, enforced until a time, undone or run out. */
+export interface Action {
+  readonly kind: 'action';
+  readonly id: string;
+  readonly at: number;
+  readonly enforcer: string;
+  readonly state: 'proposed' | 'enforced' | 'undone' | 'expired' | 'refused';
+  /** Exactly what is installed, as in a finding's `response`. */
+  readonly records: readonly ResponseRecord[];
+  /** What it is about: the zone cut, address or asset. */
+  readonly subject: string;
+  /** The one client it holds for; absent where it holds for all. */
+  readonly client?: string;
+  /** Event time at which it ends by itself. */
+  readonly until?: number;
+  /** Findings behind it. */
+  readonly because: readonly string[];
+  /** Who asked for it: a person's name, or `parapet` where the mode is enforce. */
+  readonly by: string;
+  /** One sentence on its state: why refused, what undone. */
+  readonly text: string;
+  readonly proofs: readonly Proof[];
+}

@@ -1,4 +1,4 @@
-export type { Incident, State, StoryStep, Suspect, TrustRecord, Verdict } from './claims.ts';
+export type { Action, Incident, Proof, State, StoryStep, Suspect, TrustRecord, Verdict } from './claims.ts';
 export type { Fault } from './fault.ts';
 export { FaultError } from './fault.ts';
 export type { AssetRef, Coverage, Evidence, Finding, Reason, ResponseRecord, Severity, Subject } from './finding.ts';
