@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DnsMessageBatch } from '#events';
 import { hashWireName, textToWire } from '#lib/wirename';
 import { dns } from './index.ts';
 import { Collector, chunk, dotted, framed, message, packets, question, record, u16, wire } from './testing.ts';
@@ -161,7 +162,7 @@ describe('messages', () => {
     const whole = query();
     for (let n = 0; n < whole.length; n++) {
       const { rows, faults } = decode([whole.slice(0, n)]);
-      expect(rows).toEqual([]);
+      expect(rows.filter((r) => r.foreign === 0)).toEqual([]);
       expect(faults.length).toBe(n === 0 ? 0 : 1);
     }
   });
@@ -216,10 +217,103 @@ describe('messages', () => {
   });
 });
 
+describe('what answers bring', () => {
+  const a = (ttl: number, rdata: number[], type = 1): number[] => record(u16(0xc00c), type, rdata, rdata.length, ttl);
+
+  it('addresses, the lowest TTL, header flags, DO and the message itself', () => {
+    const payload = message({
+      flags: 0x81a0,
+      questions: [question(dotted('www.city.example'), 1)],
+      answers: [
+        a(300, [192, 0, 2, 1]),
+        a(60, [10, 1, 2, 3]),
+        a(90, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], 28),
+      ],
+      additional: [[0, ...u16(41), ...u16(1232), 0, 0, 0x80, 0, ...u16(0)]],
+    });
+    const { rows, faults } = decode([payload, payload], { from: 53, to: 40000 });
+    expect(faults).toEqual([]);
+    for (const row of rows)
+      expect(row).toMatchObject({
+        flags: 0x81a0,
+        dnssecOk: 1,
+        ttlSeconds: 60,
+        addresses: ['192.0.2.1', '10.1.2.3', '2001:db8::9'],
+        message: [...payload],
+      });
+  });
+
+  it('an address of the wrong length is no address, and at most eight are kept', () => {
+    const { rows } = decode(
+      [
+        message({
+          flags: 0x8180,
+          questions: [question(dotted('a.example'), 1)],
+          answers: [a(1, [1, 2, 3]), ...Array.from({ length: 12 }, (_, i) => a(5, [192, 0, 2, i]))],
+        }),
+      ],
+      { from: 53, to: 40000 },
+    );
+    expect(rows[0]!.addresses).toHaveLength(8);
+    expect(rows[0]!.addresses[0]).toBe('192.0.2.0');
+  });
+
+  it('a TTL with its top bit set counts as zero (RFC 2181 8)', () => {
+    const { rows } = decode(
+      [
+        message({
+          flags: 0x8180,
+          questions: [question(dotted('a.example'), 1)],
+          answers: [a(0x80000001, [192, 0, 2, 1])],
+        }),
+      ],
+      { from: 53, to: 40000 },
+    );
+    expect(rows[0]!.ttlSeconds).toBe(0);
+  });
+
+  it('messages of one TCP stream over several chunks are each whole in the row', () => {
+    const messages = ['a.example', 'b.example', 'c.example'].map((n) => query(n));
+    const bytes = Uint8Array.from(messages.flatMap((m) => [...framed(m)]));
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const sink = new Collector();
+      const decoder = dns.create();
+      decoder.decode(chunk([...bytes.subarray(0, cut)]), sink);
+      decoder.decode(chunk([...bytes.subarray(cut)]), sink);
+      expect(sink.rows.map((r) => r.message)).toEqual(messages.map((m) => [...m]));
+    }
+  });
+
+  it('messages that dnstap hands over are read as those of packets', () => {
+    const payload = query('tap.city.example', 28);
+    const batch = new DnsMessageBatch();
+    batch.bytes = Uint8Array.from([0xff, ...payload]);
+    batch.count = 1;
+    batch.offset[0] = 1;
+    batch.length[0] = payload.length;
+    batch.clientPort[0] = 5353;
+    batch.serverPort[0] = 53;
+    batch.transport[0] = 6;
+    batch.addresses.set([0, 0, 0xffff, 0x0a000001, 0, 0, 0xffff, 0x0a000002]);
+    const sink = new Collector();
+    dns.create().decode(batch, sink);
+    expect(sink.rows).toMatchObject([
+      {
+        name: 'tap.city.example',
+        qtype: 28,
+        client: 0x0a000001,
+        clientPort: 5353,
+        transport: 6,
+        message: [...payload],
+      },
+    ]);
+  });
+});
+
 describe('recognition', () => {
   it('what is not DNS on port 53 is one fault, no malformed DNS (fault nDPI-2558)', () => {
     const { rows, faults } = decode([Uint8Array.from(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))]);
-    expect(rows).toEqual([]);
+    expect(rows).toMatchObject([{ name: '.', foreign: 1, message: [], client: 0x0a000001, serverPort: 53 }]);
     expect(faults).toEqual(['DNS_NOT_DNS']);
   });
 

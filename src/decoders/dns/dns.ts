@@ -1,5 +1,14 @@
 // DNS over UDP datagrams and TCP connections to 'dns' batches. Ports are a hint; off the known ports only content decides.
-import type { Decoder, DecoderCard, EventBatch, PacketBatch, Sink, StreamBatch } from '#events';
+import {
+  type Decoder,
+  type DecoderCard,
+  type DnsMessageBatch,
+  type EventBatch,
+  Foreign,
+  type PacketBatch,
+  type Sink,
+  type StreamBatch,
+} from '#events';
 import { addressHash } from '#lib/address';
 import type { DecoderKind } from '../contract.ts';
 import { faults } from './faults.ts';
@@ -8,10 +17,10 @@ import { Streams } from './streams.ts';
 
 const card: DecoderCard = {
   name: 'dns',
-  takes: ['packet', 'stream'],
+  takes: ['packet', 'stream', 'dns-message'],
   gives: ['dns'],
   recognisedBy:
-    'ports 53, 5353 (mDNS) and 5355 (LLMNR) as a hint, a probe of header and question on any other port; TCP with its two-octet length; NBNS (137, 138) is left alone',
+    'ports 53, 5353 (mDNS) and 5355 (LLMNR) as a hint, a probe of header and question on any other port; TCP with its two-octet length; messages that dnstap hands over; NBNS (137, 138) is left alone',
   limits: 'names of 255 octets, 64 questions a message, 1,024 unfinished TCP messages of together 8 MiB',
   faults,
 };
@@ -30,6 +39,7 @@ class DnsDecoder implements Decoder {
   decode(batch: EventBatch, sink: Sink): void {
     if (batch.kind === 'packet') this.#packets(batch, sink);
     else if (batch.kind === 'stream') this.#stream(batch, sink);
+    else if (batch.kind === 'dns-message') this.#messages(batch, sink);
   }
 
   advance(): void {}
@@ -54,8 +64,15 @@ class DnsDecoder implements Decoder {
       if (hinted) {
         if (captured === 0) continue;
         if (!plausible(bytes, offset, captured)) {
-          if (to === 53 || from === 53)
-            sink.fault(notDns(bytes, offset, captured), packets.origin, packets.place[i]!, -1);
+          if (to === 53 || from === 53) {
+            const code = notDns(bytes, offset, captured);
+            sink.fault(code, packets.origin, packets.place[i]!, -1);
+            // What the capture cut off may well be DNS.
+            if (captured < payloadBytes[i]! && captured < 12) continue;
+            if (!reader.hasRoom) this.#flush(sink);
+            reader.foreign(code === 'DNS_IODINE_RAW' ? Foreign.IodineRaw : Foreign.NotDns, payloadBytes[i]!);
+            this.#place(packets, i, out.count - 1, from === 53);
+          }
           continue;
         }
       } else {
@@ -70,21 +87,48 @@ class DnsDecoder implements Decoder {
         sink.fault(cut ? 'DNS_CUT' : faultCodes[fault]!, packets.origin, packets.place[i]!, reader.faultOffset);
       }
       const isResponse = captured > 2 && bytes[offset + 2]! >>> 7 === 1;
-      const client = isResponse ? 8 * i + 4 : 8 * i;
-      const server = isResponse ? 8 * i : 8 * i + 4;
+      for (let row = first; row < out.count; row++) this.#place(packets, i, row, isResponse);
+    }
+    this.#flush(sink);
+  }
+
+  /** Fills row `row` with what packet `i` says of who and when. */
+  #place(packets: PacketBatch, i: number, row: number, isResponse: boolean): void {
+    const out = this.#reader.batch;
+    const client = isResponse ? 8 * i + 4 : 8 * i;
+    const server = isResponse ? 8 * i : 8 * i + 4;
+    const a = 8 * row;
+    out.at[row] = packets.at[i]!;
+    out.place[row] = packets.place[i]!;
+    for (let k = 0; k < 4; k++) {
+      out.addresses[a + k] = packets.addresses[client + k]!;
+      out.addresses[a + 4 + k] = packets.addresses[server + k]!;
+    }
+    out.clientHash[row] = addressHash(packets.addresses, client);
+    out.clientPort[row] = isResponse ? packets.destinationPort[i]! : packets.sourcePort[i]!;
+    out.serverPort[row] = isResponse ? packets.sourcePort[i]! : packets.destinationPort[i]!;
+    out.transport[row] = 17;
+    out.messageBytes[row] = packets.payloadBytes[i]!;
+  }
+
+  #messages(batch: DnsMessageBatch, sink: Sink): void {
+    const reader = this.#reader;
+    const out = reader.batch;
+    reader.clear();
+    out.origin = batch.origin;
+    for (let i = 0; i < batch.count; i++) {
+      if (!reader.hasRoom) this.#flush(sink);
+      const first = out.count;
+      const fault = reader.read(batch.bytes, batch.offset[i]!, batch.length[i]!);
+      if (fault !== 0) sink.fault(faultCodes[fault]!, batch.origin, batch.place[i]!, reader.faultOffset);
       for (let row = first; row < out.count; row++) {
-        out.at[row] = packets.at[i]!;
-        out.place[row] = packets.place[i]!;
-        const a = 8 * row;
-        for (let k = 0; k < 4; k++) {
-          out.addresses[a + k] = packets.addresses[client + k]!;
-          out.addresses[a + 4 + k] = packets.addresses[server + k]!;
-        }
-        out.clientHash[row] = addressHash(packets.addresses, client);
-        out.clientPort[row] = isResponse ? to : from;
-        out.serverPort[row] = isResponse ? from : to;
-        out.transport[row] = 17;
-        out.messageBytes[row] = payloadBytes[i]!;
+        out.at[row] = batch.at[i]!;
+        out.place[row] = batch.place[i]!;
+        for (let k = 0; k < 8; k++) out.addresses[8 * row + k] = batch.addresses[8 * i + k]!;
+        out.clientHash[row] = addressHash(batch.addresses, 8 * i);
+        out.clientPort[row] = batch.clientPort[i]!;
+        out.serverPort[row] = batch.serverPort[i]!;
+        out.transport[row] = batch.transport[i]!;
       }
     }
     this.#flush(sink);
@@ -114,6 +158,7 @@ class DnsDecoder implements Decoder {
       }
     }
     this.#flush(sink);
+    streams.keep();
   }
 
   #flush(sink: Sink): void {

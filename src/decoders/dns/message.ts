@@ -1,6 +1,6 @@
 // One DNS message into rows of a DnsBatch. RFC 1035 4.1 (layout), 4.1.4 (compression), RFC 6891 (EDNS), RFC 9267 (what goes
 // wrong). Sections are read as far as they are sound; a broken record ends the reading and keeps what came before.
-import { BATCH_ROWS, DnsBatch } from '#events';
+import { ANSWER_ADDRESSES_MAX, BATCH_ROWS, DnsBatch } from '#events';
 import { LOWER } from '#lib/wirename';
 
 /** RFC 1035 2.3.4, root and length octets included. */
@@ -38,6 +38,9 @@ export const faultCodes = [
   'DNS_OPT_TWICE',
 ] as const;
 
+/** Hash of the root's one octet, before mixing. */
+const ROOT_HASH = Math.imul(0x811c9dc5, 0x01000193);
+
 /** Record types whose rdata is an address, a delegation or a signature: data a client would ask for anyway. */
 const ordinary = new Uint8Array(256);
 for (const type of [1, 2, 6, 12, 28, 41, 43, 46, 47, 48, 50, 51, 64, 65, 250]) ordinary[type] = 1;
@@ -46,6 +49,8 @@ export class MessageReader {
   readonly batch = new DnsBatch();
   /** Octets of `batch.bytes` in use. */
   #namesEnd = 0;
+  /** Words of `batch.answerAddresses` in use. */
+  #addressesEnd = 0;
   /** Where the last name read ended in the message (after its pointer, where it had one). */
   #next = 0;
   #labels = 0;
@@ -57,6 +62,48 @@ export class MessageReader {
   clear(): void {
     this.batch.count = 0;
     this.#namesEnd = 0;
+    this.#addressesEnd = 0;
+  }
+
+  /** Adds the row of something on a DNS port that is no DNS message (`Foreign`). */
+  foreign(kind: number, length: number): void {
+    const batch = this.batch;
+    const row = batch.count;
+    batch.bytes[this.#namesEnd] = 0;
+    this.#hash = ROOT_HASH;
+    this.#labels = 0;
+    this.#row(row, this.#namesEnd, 1, length);
+    batch.qtype[row] = 0;
+    batch.qclass[row] = 0;
+    batch.id[row] = 0;
+    batch.flags[row] = 0;
+    batch.isResponse[row] = 0;
+    batch.opcode[row] = 0;
+    batch.rcode[row] = -1;
+    batch.foreign[row] = kind;
+    batch.wireOffset[row] = 0;
+    batch.wireBytes[row] = 0;
+  }
+
+  /** The columns that hold a name, and those that only records fill. */
+  #row(row: number, nameAt: number, nameBytes: number, length: number): void {
+    const batch = this.batch;
+    let h = this.#hash;
+    h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+    batch.nameHash[row] = (h ^ (h >>> 15)) >>> 0 || 1;
+    batch.nameOffset[row] = nameAt;
+    batch.nameBytes[row] = nameBytes;
+    batch.labelCount[row] = this.#labels;
+    batch.messageBytes[row] = length;
+    batch.dnssecOk[row] = 0;
+    batch.answerCount[row] = 0;
+    batch.answerDataBytes[row] = 0;
+    batch.answerType[row] = 0;
+    batch.answerTtlSeconds[row] = -1;
+    batch.answerAddressOffset[row] = this.#addressesEnd;
+    batch.answerAddressCount[row] = 0;
+    this.#namesEnd = nameAt + nameBytes;
+    batch.count = row + 1;
   }
 
   /** Whether a message of any number of questions still fits. */
@@ -75,6 +122,7 @@ export class MessageReader {
       return Fault.Short;
     }
     const batch = this.batch;
+    batch.wire = bytes;
     const end = start + length;
     const flags = (bytes[start + 2]! << 8) | bytes[start + 3]!;
     const questions = (bytes[start + 4]! << 8) | bytes[start + 5]!;
@@ -91,8 +139,7 @@ export class MessageReader {
       if (questions === 0) {
         batch.bytes[nameAt] = 0;
         this.#labels = 0;
-        this.#hash = 0x811c9dc5;
-        this.#hash = Math.imul(this.#hash, 0x01000193);
+        this.#hash = ROOT_HASH;
       } else {
         nameBytes = this.#copyName(bytes, start, at, end, nameAt);
         if (nameBytes === 0) {
@@ -109,24 +156,17 @@ export class MessageReader {
         qclass = (bytes[at + 2]! << 8) | bytes[at + 3]!;
         at += 4;
       }
-      let h = this.#hash;
-      h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
-      batch.nameHash[row] = (h ^ (h >>> 15)) >>> 0 || 1;
-      batch.nameOffset[row] = nameAt;
-      batch.nameBytes[row] = nameBytes;
-      batch.labelCount[row] = this.#labels;
+      this.#row(row, nameAt, nameBytes, length);
       batch.qtype[row] = qtype;
       batch.qclass[row] = qclass;
       batch.id[row] = (bytes[start]! << 8) | bytes[start + 1]!;
+      batch.flags[row] = flags;
       batch.isResponse[row] = flags >>> 15;
       batch.opcode[row] = (flags >>> 11) & 15;
       batch.rcode[row] = flags >>> 15 === 1 ? flags & 15 : -1;
-      batch.messageBytes[row] = length;
-      batch.answerCount[row] = 0;
-      batch.answerDataBytes[row] = 0;
-      batch.answerType[row] = 0;
-      this.#namesEnd = nameAt + nameBytes;
-      batch.count = row + 1;
+      batch.foreign[row] = 0;
+      batch.wireOffset[row] = start;
+      batch.wireBytes[row] = length;
     }
     if (fault === 0 && questions > QUESTIONS_MAX) {
       fault = Fault.Questions;
@@ -150,6 +190,9 @@ export class MessageReader {
     let answerType = 0;
     let answersRead = 0;
     let options = 0;
+    let ttlSeconds = -1;
+    let addresses = 0;
+    const addressesAt = this.#addressesEnd;
     for (let i = 0; i < total; i++) {
       // A record has at least 11 octets, so the message's length bounds this loop whatever the counts claim.
       if (this.#nameBytes(bytes, start, at, end) === 0) {
@@ -173,6 +216,18 @@ export class MessageReader {
       if (i < answers) {
         answersRead += 1;
         if (answerType === 0 && (type !== 5 || qtype === 5)) answerType = type;
+        // RFC 2181 8: a TTL with its top bit set counts as zero.
+        const ttl = Math.max(
+          0,
+          (bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!,
+        );
+        if (ttlSeconds < 0 || ttl < ttlSeconds) ttlSeconds = ttl;
+        if (
+          (type === 1 || type === 28) &&
+          addresses < ANSWER_ADDRESSES_MAX &&
+          this.#address(bytes, rdata, rdataBytes, type)
+        )
+          addresses += 1;
         if (type > 255 || ordinary[type] === 0) {
           const got = this.#carried(bytes, start, rdata, rdataBytes, type);
           if (got >= 0) dataBytes += got;
@@ -180,6 +235,7 @@ export class MessageReader {
         }
       } else if (type === 41) {
         options += 1;
+        if ((bytes[at + 6]! & 0x80) !== 0) for (let r = row; r < batch.count; r++) batch.dnssecOk[r] = 1;
         // RFC 6891 6.1.3: the upper eight bits of the twelve-bit rcode are the first octet of the TTL.
         if (options === 1 && flags >>> 15 === 1) {
           const full = (bytes[at + 4]! << 4) | (flags & 15);
@@ -194,9 +250,29 @@ export class MessageReader {
     for (let r = row; r < batch.count; r++) {
       batch.answerCount[r] = answersRead;
       batch.answerType[r] = answerType;
+      batch.answerTtlSeconds[r] = ttlSeconds;
+      batch.answerAddressOffset[r] = addressesAt;
+      batch.answerAddressCount[r] = addresses;
     }
     batch.answerDataBytes[row] = dataBytes;
     return fault;
+  }
+
+  /** Appends the address of an A or AAAA record. @returns false where its length is wrong */
+  #address(bytes: Uint8Array, rdata: number, rdataBytes: number, type: number): boolean {
+    if (rdataBytes !== (type === 1 ? 4 : 16)) return false;
+    const out = this.batch.answerAddresses;
+    const at = this.#addressesEnd;
+    let from = rdata;
+    if (type === 1) {
+      out[at] = 0;
+      out[at + 1] = 0;
+      out[at + 2] = 0xffff;
+    }
+    for (let k = type === 1 ? 3 : 0; k < 4; k++, from += 4)
+      out[at + k] = (bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!;
+    this.#addressesEnd = at + 4;
+    return true;
   }
 
   /** Octets in rdata that a sender may choose; -1 with a fault where a TXT string leaves its record. */

@@ -26,7 +26,7 @@ export class Streams {
   readonly #directions = new Map<number, Direction>();
   #heldBytes = 0;
   shed = 0;
-  /** The message that `next` found lies here; lent until the next call. */
+  /** The message that `next` found lies here; lent until `keep`. */
   bytes: Uint8Array = EMPTY;
   messageAt = 0;
   messageBytes = 0;
@@ -82,7 +82,7 @@ export class Streams {
     return lost;
   }
 
-  /** The next whole message of the chunk; keeps the rest when there is none. */
+  /** The next whole message of the chunk. */
   next(): boolean {
     if (this.#done) return false;
     const left = this.#end - this.#at;
@@ -95,16 +95,22 @@ export class Streams {
         return true;
       }
     }
+    return false;
+  }
+
+  /** Keeps the rest of the chunk. Call once `next` has no more and the messages given are done with: their bytes may move. */
+  keep(): void {
+    if (this.#done) return;
     this.#done = true;
     const d = this.#directions.get(this.#key);
-    if (d === undefined) return false;
+    if (d === undefined) return;
+    const left = this.#end - this.#at;
     if (this.#ended) this.#drop(this.#key, false);
     else if (this.bytes === d.held && d.length > 0) {
       d.held.copyWithin(0, this.#at, this.#end);
       d.length = left;
       if (left === 0) this.#release(d);
     } else if (left > 0) this.#append(d, this.bytes, this.#at, this.#end);
-    return false;
   }
 
   clear(): void {

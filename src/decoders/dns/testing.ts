@@ -1,5 +1,13 @@
 // Messages and packets for tests, by an encoder that shares nothing with the decoder.
-import { type DnsBatch, type EventBatch, formatName, PacketBatch, type Sink, StreamBatch } from '#events';
+import {
+  type DnsBatch,
+  type EventBatch,
+  formatAddress,
+  formatName,
+  PacketBatch,
+  type Sink,
+  StreamBatch,
+} from '#events';
 
 export interface Row {
   name: string;
@@ -18,6 +26,14 @@ export interface Row {
   transport: number;
   place: number;
   nameBytes: number;
+  foreign: number;
+  flags: number;
+  dnssecOk: number;
+  ttlSeconds: number;
+  /** Answer addresses in presentation form. */
+  addresses: string[];
+  /** The message as the row's range of `wire` gives it. */
+  message: number[];
 }
 
 /** A sink that owns what it is lent, and spoils the batch afterwards as the pipeline's poison mode does. */
@@ -53,6 +69,14 @@ function rowOf(b: DnsBatch, i: number): Row {
     transport: b.transport[i]!,
     place: b.place[i]!,
     nameBytes: b.nameBytes[i]!,
+    foreign: b.foreign[i]!,
+    flags: b.flags[i]!,
+    dnssecOk: b.dnssecOk[i]!,
+    ttlSeconds: b.answerTtlSeconds[i]!,
+    addresses: Array.from({ length: b.answerAddressCount[i]! }, (_, k) =>
+      formatAddress(b.answerAddresses, b.answerAddressOffset[i]! + 4 * k),
+    ),
+    message: [...b.wire.subarray(b.wireOffset[i]!, b.wireOffset[i]! + b.wireBytes[i]!)],
   };
 }
 
