@@ -1,7 +1,10 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { domainToASCII } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { formatName } from '#events';
 import { textToWire } from '#lib/wirename';
-import { registeredAt, suffixKind } from './index.ts';
+import { registeredAt, registeredName, suffixKind } from './index.ts';
 
 function registered(text: string): string {
   const bytes = new Uint8Array(256);
@@ -30,5 +33,26 @@ describe('registered domains', () => {
     const bytes = new Uint8Array(256);
     const kind = (t: string): number => suffixKind(bytes, 0, textToWire(t, bytes, 0));
     expect([kind('co.uk'), kind('duckdns.org'), kind('city.example')]).toEqual([1, 2, 0]);
+  });
+});
+
+/** The vectors that the list's own project publishes (checkPublicSuffix in its tests), where a copy is at hand. */
+const vectors = join(process.env.PARAPET_CORPUS ?? '../shared/corpus', 'dns/domains/psl-test-vectors.txt');
+describe('the list’s own vectors', () => {
+  it.skipIf(!existsSync(vectors))(`hold (${vectors})`, () => {
+    let checked = 0;
+    for (const line of readFileSync(vectors, 'utf8').split('\n')) {
+      const m = /^checkPublicSuffix\('([^']+)', (?:'([^']+)'|null)\);/.exec(line.trim());
+      // Names with an empty label are none on the wire.
+      if (m === null || m[1]!.startsWith('.')) continue;
+      const name = domainToASCII(m[1]!);
+      const want = m[2] === undefined ? undefined : domainToASCII(m[2]);
+      const got = registeredName(name);
+      // The project's function gives nothing for a bare suffix; here it is the suffix itself.
+      if (want === undefined) expect([name, got]).toEqual([name, name]);
+      else expect([name, got]).toEqual([name, want]);
+      checked += 1;
+    }
+    expect(checked).toBeGreaterThan(60);
   });
 });

@@ -1,26 +1,88 @@
-// Where a name's registered domain begins. A small list written from knowledge of the registries and of providers that
-// let strangers take names below theirs; what it lacks is judged one label too high, which merges tenants but hides none.
-import { hashWireName, textToWire } from '#lib/wirename';
+// Where a name's registered domain begins, by the Public Suffix List's algorithm (publicsuffix.org/list): the list's rules as
+// hashes of their labels, read from the right (suffixes.json, written by tools/suffixes.ts). A name is walked only as far as
+// some rule goes on.
+import { LOWER, textToWire } from '#lib/wirename';
+import data from './suffixes.json' with { type: 'json' };
 
-/** Second-level words under which country registries sell the third level. */
-const words = ['co', 'com', 'org', 'net', 'ac', 'gov', 'edu', 'mil'];
-const wordCountries =
-  'uk jp kr nz za in id il th ke ug tz zw au br ar mx tr tw hk sg my ph vn cn pk bd np lk eg ng gh sa qa kw bh om pl ua pe co ec ve uy py bo gt sv hn ni pa do cu pr cy mt gr ro rs mk al ba hr lb jo sy ly mm kh la mo bn fj pg ws';
-const others =
-  'or.jp ne.jp go.jp ad.jp ed.jp gr.jp lg.jp me.uk ltd.uk plc.uk sch.uk nhs.uk police.uk gen.nz geek.nz govt.nz iwi.nz maori.nz school.nz or.kr go.kr re.kr ne.kr pe.kr id.au asn.au ind.br eng.br art.br blog.br gob.mx gob.ar gov.it edu.it gob.es nom.es or.at gv.at asso.fr gouv.fr firm.in gen.in ind.in nic.in res.in or.id go.id web.id sch.id my.id or.th go.th in.th mi.th k12.tr bel.tr gen.tr web.tr idv.tw idv.hk web.za law.za nom.za waw.pl info.pl biz.pl kiev.ua lviv.ua in.ua msk.ru spb.ru uk.com us.com eu.com de.com gb.net in-addr.arpa ip6.arpa e164.arpa';
-/** Suffixes of dynamic-DNS, hosting and cloud providers below which each label has another owner. */
-const shared =
-  'duckdns.org dyndns.org dyndns.info dynu.net ddns.net ddns.info no-ip.org no-ip.com no-ip.biz hopto.org zapto.org sytes.net servebeer.com serveftp.com myftp.org myftp.biz redirectme.net bounceme.net afraid.org mooo.com chickenkiller.com strangled.net us.to freeddns.org freedns.org changeip.com dnsdynamic.org dyn.com homeip.net homelinux.org homeunix.org is-a-geek.com dynalias.com dynalias.org selfip.com selfip.net dnsalias.com dnsalias.org gotdns.com gotdns.org kicks-ass.net webhop.me webhop.net synology.me myds.me myqnapcloud.com ydns.eu nsupdate.info spdns.de spdns.eu dedyn.io cloudns.cc cloudns.cl cloudns.nz cloudns.asia desec.io github.io gitlab.io netlify.app vercel.app herokuapp.com herokudns.com fly.dev onrender.com pages.dev workers.dev trycloudflare.com ngrok.io ngrok.app ngrok-free.app loca.lt serveo.net appspot.com run.app web.app firebaseapp.com cloudfunctions.net azurewebsites.net azureedge.net azurefd.net cloudapp.net cloudapp.azure.com trafficmanager.net blob.core.windows.net azurestaticapps.net cloudfront.net elasticbeanstalk.com amplifyapp.com awsapprunner.com s3.amazonaws.com execute-api.amazonaws.com repl.co replit.app glitch.me surge.sh blogspot.com wordpress.com weebly.com wixsite.com myshopify.com translate.goog ts.net tailscale.net eu.org pp.ua nom.co qzz.io dpdns.org us.kg';
+/** What the list says of a run of labels. */
+export const Rule = {
+  /** A registry's suffix. */
+  Registry: 1,
+  /** A suffix of the list's private part: strangers own the names below. */
+  Shared: 2,
+  /** `*.` rules: every label below is a suffix. */
+  Wildcard: 4,
+  /** `!` rules: not a suffix though a wildcard says so. */
+  Exception: 8,
+  /** Some rule is longer. */
+  Longer: 16,
+  /** Whether the wildcard stands in the private part. */
+  WildcardShared: 32,
+} as const;
 
-/** 1 a registry's suffix, 2 a suffix shared by strangers. */
-const kinds = new Map<number, number>();
-const scratch = new Uint8Array(256);
-function add(text: string, kind: number): void {
-  kinds.set(hashWireName(scratch, 0, textToWire(text, scratch, 0)), kind);
+const TABLE_BITS = 15;
+const MASK = (1 << TABLE_BITS) - 1;
+const keys = new Uint32Array(1 << TABLE_BITS);
+const flags = new Uint8Array(1 << TABLE_BITS);
+const packed = Buffer.from(data.rules, 'base64');
+for (let at = 0; at < packed.length; at += 5) {
+  const key = packed.readUInt32LE(at);
+  let slot = key & MASK;
+  while (keys[slot] !== 0) slot = (slot + 1) & MASK;
+  keys[slot] = key;
+  flags[slot] = packed[at + 4]!;
 }
-for (const country of wordCountries.split(' ')) for (const word of words) add(`${word}.${country}`, 1);
-for (const suffix of others.split(' ')) add(suffix, 1);
-for (const suffix of shared.split(' ')) add(suffix, 2);
+
+function ruleOf(key: number): number {
+  let slot = key & MASK;
+  while (keys[slot] !== 0) {
+    if (keys[slot] === key) return flags[slot]!;
+    slot = (slot + 1) & MASK;
+  }
+  return 0;
+}
+
+/** Hash of a run of labels, grown leftwards label by label from `SEED`; `keyOf` makes a table key of it. */
+export const SEED = 0x811c9dc5;
+export function addLabel(hash: number, bytes: Uint8Array, at: number): number {
+  let h = hash;
+  const end = at + bytes[at]!;
+  for (let i = at; i <= end; i++) h = Math.imul(h ^ LOWER[bytes[i]!]!, 0x01000193);
+  return h;
+}
+export function keyOf(hash: number): number {
+  const h = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
+  return (h ^ (h >>> 15)) >>> 0 || 1;
+}
+
+/** The suffix of the labels whose offsets are given: how many of them it takes, and whose it is (0 where no rule is met). */
+let suffixLabels = 0;
+let suffixFlags = 0;
+function walk(bytes: Uint8Array, starts: Int32Array, count: number): void {
+  // Without a rule the last label is the suffix.
+  suffixLabels = 1;
+  suffixFlags = 0;
+  let hash = SEED;
+  let above = 0;
+  for (let k = 1; k <= count; k++) {
+    hash = addLabel(hash, bytes, starts[count - k]!);
+    const rule = ruleOf(keyOf(hash));
+    if ((rule & Rule.Exception) !== 0) {
+      suffixLabels = k - 1;
+      return;
+    }
+    const own = rule & (Rule.Registry | Rule.Shared);
+    if (own !== 0) {
+      suffixLabels = k;
+      suffixFlags = own;
+    } else if ((above & Rule.Wildcard) !== 0) {
+      suffixLabels = k;
+      suffixFlags = (above & Rule.WildcardShared) !== 0 ? Rule.Shared : Rule.Registry;
+    }
+    if ((rule & (Rule.Longer | Rule.Wildcard)) === 0) return;
+    above = rule;
+  }
+}
 
 /**
  * Offset (in `bytes`) of the registered domain: the suffix and one label more.
@@ -30,29 +92,34 @@ for (const suffix of shared.split(' ')) add(suffix, 2);
  */
 export function registeredAt(bytes: Uint8Array, starts: Int32Array, count: number, end: number): number {
   if (count === 0) return end - 1;
-  if (count <= 2) return starts[0]!;
-  for (let labels = Math.min(3, count - 1); labels >= 2; labels--) {
-    const at = starts[count - labels]!;
-    if (kinds.has(hashWireName(bytes, at, end - at))) return starts[count - labels - 1]!;
-  }
-  return starts[count - 2]!;
+  walk(bytes, starts, count);
+  return starts[Math.max(0, count - suffixLabels - 1)]!;
 }
 
 /** 0 not a known suffix, 1 a registry's, 2 shared by strangers; of the wire name given whole. */
 export function suffixKind(bytes: Uint8Array, offset: number, length: number): number {
-  return kinds.get(hashWireName(bytes, offset, length)) ?? 0;
+  const starts = new Int32Array(128);
+  const count = startsOf(bytes, offset, offset + length, starts);
+  if (count === 0) return 0;
+  walk(bytes, starts, count);
+  return suffixLabels === count ? suffixFlags & (Rule.Registry | Rule.Shared) : 0;
+}
+
+function startsOf(bytes: Uint8Array, offset: number, end: number, starts: Int32Array): number {
+  let count = 0;
+  for (let at = offset; at < end && bytes[at] !== 0 && count < 127; at += bytes[at]! + 1) starts[count++] = at;
+  return count;
 }
 
 /** The registered domain of a name in presentation form, lower case; the name itself where it has one label or none is known. */
 export function registeredName(name: string): string {
   const labels = name.toLowerCase().replace(/\.$/, '').split('.');
-  if (labels.length <= 2) return labels.join('.');
+  if (labels.length <= 1) return labels.join('.');
   const wire = new Uint8Array(256);
   const length = textToWire(labels.join('.'), wire, 0);
   if (length <= 0) return labels.slice(-2).join('.');
   const starts = new Int32Array(128);
-  let count = 0;
-  for (let at = 0; wire[at] !== 0 && count < 127; at += wire[at]! + 1) starts[count++] = at;
+  const count = startsOf(wire, 0, length, starts);
   const from = registeredAt(wire, starts, count, length);
   return labels.slice(starts.subarray(0, count).indexOf(from)).join('.');
 }
