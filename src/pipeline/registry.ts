@@ -14,6 +14,7 @@ import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
 import type { DetectorKind } from '#detectors';
 import { beacon } from '#detectors/beacon';
+import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
 import { newEdge } from '#detectors/new-edge';
 import { relay } from '#detectors/relay';
@@ -30,4 +31,4 @@ export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson, zeek];
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
 export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, flow];
 
-export const detectors: readonly DetectorKind[] = [dnsTunnel, relay, newEdge, beacon, signalling];
+export const detectors: readonly DetectorKind[] = [dnsTunnel, dnsRepeats, relay, newEdge, beacon, signalling];

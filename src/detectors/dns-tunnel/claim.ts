@@ -1,37 +1,13 @@
 // A suspect and its judgement become a finding.
 import type { City } from '#city';
-import { evidenceOf, formatAddress, formatName } from '#events';
-import {
-  type AssetRef,
-  bitsToConfidence,
-  type Evidence,
-  type Finding,
-  findingId,
-  type ResponseRecord,
-  type Subject,
-} from '#findings';
-import { suffixKind } from '#lib/suffix';
-import { textToWire } from '#lib/wirename';
+import { evidenceOf, formatAddress } from '#events';
+import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { isUnder, presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import type { Judgement } from './evidence.ts';
 import type { Sighting, Suspect } from './suspect.ts';
 import { zoneCut } from './zonecut.ts';
-
-/** A zone name as listed in city.yaml holds for a name on dot boundaries only. */
-export function listed(name: string, zones: readonly string[]): boolean {
-  for (const zone of zones) {
-    const z = zone.toLowerCase().replace(/\.$/, '');
-    if (z !== '' && (name === z || name.endsWith(`.${z}`))) return true;
-  }
-  return false;
-}
-
-/** Presentation form of a wire name kept as latin1 text. */
-export function present(wire: string): string {
-  const bytes = Buffer.from(wire, 'latin1');
-  return formatName(bytes, 0, bytes.length);
-}
 
 /** The zone cut of a suspect in presentation form; '.' where its names share none. */
 export function cutOf(s: Suspect): string {
@@ -40,23 +16,13 @@ export function cutOf(s: Suspect): string {
   if (labels.length === 0) return '.';
   let wire = '';
   for (const l of labels) wire += String.fromCharCode(l.length) + l;
-  return present(`${wire}\u0000`);
+  return presentWire(`${wire}\u0000`);
 }
 
 function labelCount(wire: string): number {
   let count = 0;
   for (let at = 0; at < wire.length && wire.charCodeAt(at) > 0; at += wire.charCodeAt(at) + 1) count += 1;
   return count;
-}
-
-/** QNAME triggers for the zone and all below it; `*.zone` does not cover `zone` (RPZ draft 00, 4.1.1). */
-export function rpzOf(zone: string): ResponseRecord[] {
-  // The policy zone's own name must still fit behind: 255 octets with room for it.
-  if (zone === '.' || zone.length > 190) return [];
-  return [
-    { type: 'rpz', record: `${zone} CNAME .` },
-    { type: 'rpz', record: `*.${zone} CNAME .` },
-  ];
 }
 
 function place(s: Sighting): Evidence {
@@ -67,11 +33,11 @@ function place(s: Sighting): Evidence {
 export function levelOf(s: Suspect, j: Judgement, city: City): 0 | 1 | 2 {
   if (j.bits < calibration.mediumBits) return 0;
   if (j.bits < calibration.highBits) return 1;
-  const registered = present(s.registered);
+  const registered = presentWire(s.registered);
   // Where most names look ordinary, the domain belongs to someone else as well: a person should look before it is blocked.
   const odd = Math.max(s.dataNames, s.names - s.byCarrier[0]!);
   if (odd < 0.3 * s.names && cutOf(s) === registered) return 1;
-  if (listed(registered, [...city.dns.protected, ...city.dns.allow])) return 1;
+  if (isUnder(registered, [...city.dns.protected, ...city.dns.allow])) return 1;
   return 2;
 }
 
@@ -82,17 +48,11 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
   const known = city.assetByIp(ip);
   const asset: AssetRef =
     known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
-  const prefix = cut === '.' ? present(s.sampled[0] ?? '').split('.')[0]! : '';
+  const prefix = cut === '.' ? presentWire(s.sampled[0] ?? '').split('.')[0]! : '';
   const subject: Subject = { type: 'domain', value: cut === '.' ? `${prefix}.*` : cut };
   const first = place(s.first);
   // The cut may be refined as names come in; the id is that of the first claim.
   if (s.id === '') s.id = findingId(card.name, subject, asset, first);
-  const blockable =
-    level === 2 &&
-    !isSharedSuffix(cut) &&
-    !listed(cut, city.dns.protected) &&
-    !listed(cut, city.dns.allow) &&
-    !shelters(cut, city);
   const reasons = [...j.reasons].sort((a, b) => Math.abs(b.bits) - Math.abs(a.bits));
   const evidence: Evidence[] = evidenceAll ? s.evidence.map(place) : dedupe([first, place(s.decisive), place(s.last)]);
   const up = Math.round(s.leakedUp);
@@ -122,21 +82,9 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
     reasons,
     evidence,
     count: s.rows,
-    response: blockable ? rpzOf(cut) : [],
-    links: cut === '.' ? [] : [...new Set([`domain:${cut}`, `domain:${present(s.registered)}`])],
+    response: level === 2 ? rpzOf(cut, city) : [],
+    links: cut === '.' ? [] : [...new Set([`domain:${cut}`, `domain:${presentWire(s.registered)}`])],
   };
-}
-
-/** A suffix below which strangers own names is never blocked as a whole. */
-function isSharedSuffix(cut: string): boolean {
-  const wire = new Uint8Array(256);
-  const length = textToWire(cut, wire, 0);
-  return length > 0 && suffixKind(wire, 0, length) !== 0;
-}
-
-/** Whether a protected or allowed zone lies below the cut: a block would take it along. */
-function shelters(cut: string, city: City): boolean {
-  return [...city.dns.protected, ...city.dns.allow].some((z) => z.toLowerCase().endsWith(`.${cut}`));
 }
 
 function dedupe(list: Evidence[]): Evidence[] {

@@ -107,20 +107,30 @@ export function counterBits(s: Suspect): number {
   return s.counterNames >= 4 && s.quadNames < s.counterNames / 2 && carried >= s.names / 2 ? t.counter : 0;
 }
 
-/** Data names that never repeat, one after the other. */
+/** Data names of a week that never repeat, one after the other. */
 export function countBits(s: Suspect): number {
-  return s.dataNames < 4 ? 0 : Math.min(t.countMax, Math.log2(s.dataNames / 3)) * dataShare(s);
+  return s.weekDataNames < 4 ? 0 : Math.min(t.countMax, Math.log2(s.weekDataNames / 3)) * dataShare(s);
+}
+
+/** Names of a week that are no data by their form, each asked once: coded as words, or a zone of very many hosts. */
+export function wordsBits(s: Suspect): number {
+  if (s.weekNames < t.wordsNames || s.quadNames > s.names / 2) return 0;
+  return Math.min(t.wordsMax, t.wordsSlope * Math.log2(s.weekNames / t.wordsNames)) * (1 - dataShare(s));
 }
 
 /**
  * Look-up services (block lists, virus scanners, shards of delivery networks) put hashes into address look-ups, and only
- * into those, and bring nothing down. The discount is a ceiling on volume, not a pass: the bytes up outgrow it.
+ * into those, and bring nothing down. The discount is a ceiling on volume, not a pass: where the answers lead nowhere, as a
+ * reputation service's do, the bytes up outgrow it; where they are addresses to go to, it shrinks with the bytes of a week.
  */
 export function serviceBits(s: Suspect): number {
   let other = s.leakedDown > 0 && s.byCarrier[0]! < s.names ? 1 : 0;
   for (let c = 1; c < s.byCarrier.length; c++) other += s.byCarrier[c]!;
   if (other > s.names / 10) return 0;
-  return s.refusals > 0 && s.plainAnswers === 0 ? 0 : -t.service;
+  if (s.refusals > 0 && s.plainAnswers === 0) return 0;
+  if (s.plainAnswers > 0 && s.deniedAnswers >= 0.9 * s.plainAnswers) return -t.service;
+  const week = s.up[WINDOWS.length - 1]! + s.upWords[WINDOWS.length - 1]!;
+  return -t.service * Math.max(0, 1 - week / t.serviceBytes);
 }
 
 /** Keys, domain controllers and certificates have hashes beside an underscored service label (RFC 8552). */
@@ -149,6 +159,7 @@ export function judge(s: Suspect, c: Circumstances): Judgement {
   say(lengthBits(s), `${s.payloadBytesMax} characters stand before the registered domain`);
   say(characterBits(s), s.rawNames > 0 ? 'labels hold raw octets' : 'labels hold characters or letter case of a code');
   say(countBits(s), `${s.dataNames} such names, each asked once`);
+  say(wordsBits(s), `${Math.round(s.weekNames)} different names below one domain within a week`);
   say(counterBits(s), `${s.counterNames} names are numbered`);
   say(s.toolBits, `the names begin and run as those of ${s.tool}`);
   say(serviceBits(s), 'only address look-ups with nothing brought down, as look-up services do');

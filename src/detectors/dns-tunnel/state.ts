@@ -1,9 +1,10 @@
 // The detector's state as something JSON can carry, with a version.
 import { packColumn, unpackColumn } from '#lib/snapshot';
+import { NameCode } from './bound.ts';
 import { Suspect } from './suspect.ts';
 import type { DnsTunnel } from './tunnel.ts';
 
-export const VERSION = 1;
+export const VERSION = 2;
 
 interface State {
   version: number;
@@ -71,6 +72,7 @@ export function unpack(d: DnsTunnel, value: unknown): void {
     );
     const seen = new Uint32Array(suspect.seen.length);
     unpackColumn(plain.seen, seen);
-    return Object.assign(suspect, structuredClone(plain), { seen });
+    const code = Object.assign(new NameCode(), structuredClone(plain.code));
+    return Object.assign(suspect, structuredClone(plain), { seen, code });
   });
 }

@@ -1,5 +1,6 @@
 // What is kept of one client and one registered domain once a name between them looked like more than a look-up.
 import type { Origin } from '#events';
+import { NameCode } from './bound.ts';
 import type { NameMeasure } from './names.ts';
 
 /** Roads for data by query type. 0 is what everyone asks for. */
@@ -69,13 +70,19 @@ export class Suspect {
   readonly dataByCarrier: number[] = new Array(CARRIERS).fill(0);
   /** New names by carrier that are neither data nor addresses turned round, and that say no service (`_dmarc`). */
   readonly plainByCarrier: number[] = new Array(CARRIERS).fill(0);
-  /** Answers with addresses or NXDOMAIN, as a look-up service gives; and refusals. */
+  /** Answers with addresses or NXDOMAIN; those of them that lead nowhere (NXDOMAIN, 127.0.0.0/8), as look-up services give; and refusals. */
   plainAnswers = 0;
+  deniedAnswers = 0;
   refusals = 0;
   /** Estimated bytes in data labels, in word-like labels, and answer data down; by window, decayed to `decayedAt`. */
   readonly up: number[] = [0, 0, 0, 0];
   readonly upWords: number[] = [0, 0, 0, 0];
   readonly down: number[] = [0, 0, 0, 0];
+  /** Names and data names of the longest window, decayed as `up` is. */
+  weekNames = 0;
+  weekDataNames = 0;
+  /** Lossless code of the names so far: what they can't exceed. */
+  code = new NameCode();
   decayedAt: number;
   leakedUp = 0;
   leakedDown = 0;
@@ -124,18 +131,24 @@ export class Suspect {
       this.up[w]! *= keep;
       this.upWords[w]! *= keep;
       this.down[w]! *= keep;
+      if (w === WINDOWS.length - 1) {
+        this.weekNames *= keep;
+        this.weekDataNames *= keep;
+      }
     }
     this.decayedAt = at;
   }
 
-  addName(m: NameMeasure, carrier: number, wire: string, caseIsRandom: boolean): void {
+  /** @param codeBits what the name adds to `code` */
+  addName(m: NameMeasure, codeBits: number, carrier: number, wire: string, caseIsRandom: boolean): void {
     this.names += 1;
+    if (!m.quads) this.weekNames += 1;
     const data = m.lastDataLabel >= 0 || m.oddBytes > 0;
     this.byCarrier[carrier]! += 1;
     if (m.quads) this.quadNames += 1;
     else if (!data && !m.underscore) this.plainByCarrier[carrier]! += 1;
     if (m.counter) this.counterNames += 1;
-    const bytes = m.carriedBytes;
+    const bytes = Math.min(m.carriedBytes, codeBits / 8);
     for (let w = 0; w < WINDOWS.length; w++) {
       if (data) this.up[w]! += bytes;
       else if (!m.quads) this.upWords[w]! += bytes;
@@ -143,6 +156,7 @@ export class Suspect {
     this.leakedUp += bytes;
     if (data) {
       this.dataNames += 1;
+      this.weekDataNames += 1;
       if (m.underscore) this.underscoreNames += 1;
       this.dataBits += m.dataBits;
       this.dataByCarrier[carrier]! += 1;

@@ -6,8 +6,9 @@ import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { isUnder, presentWire } from '../rpz.ts';
 import { card } from './card.ts';
-import { findingOf, levelOf, listed, present } from './claim.ts';
+import { findingOf, levelOf } from './claim.ts';
 import { judge } from './evidence.ts';
 import { measureLabels, NameMeasure } from './names.ts';
 import { pack, unpack } from './state.ts';
@@ -131,7 +132,7 @@ export class DnsTunnel implements Detector {
     if (suspect.isNew(batch.nameHash[i]!)) {
       suspect.decay(at);
       const wire = Buffer.from(bytes.buffer, bytes.byteOffset + offset, end - offset).toString('latin1');
-      suspect.addName(m, carrier, wire, caseIsRandom(bytes, m.zoneAt, end));
+      suspect.addName(m, suspect.code.add(bytes, m), carrier, wire, caseIsRandom(bytes, m.zoneAt, end));
       if (suspect.toolBits < 11) {
         const text = payloadText(wire, m.payloadLabels);
         const conversation = conversationOf(text);
@@ -247,7 +248,10 @@ export class DnsTunnel implements Detector {
       }
       const rcode = batch.rcode[i]!;
       if (rcode === 2 || rcode === 5) s.refusals += 1;
-      else if (rcode === 3 || rcode === 0) s.plainAnswers += 1;
+      else if (rcode === 3 || rcode === 0) {
+        s.plainAnswers += 1;
+        if (rcode === 3 || leadsNowhere(batch, i)) s.deniedAnswers += 1;
+      }
     }
     if (s.claimed > 0 && !s.dirty) {
       s.dirty = true;
@@ -278,7 +282,7 @@ export class DnsTunnel implements Detector {
     return judge(s, {
       clients: s.zoneHash === NO_ZONE ? 1 : set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64)),
       fieldRole: fieldRoles.test(role) ? role : '',
-      allowed: city.dns.allow.length > 0 && listed(present(s.registered), city.dns.allow),
+      allowed: city.dns.allow.length > 0 && isUnder(presentWire(s.registered), city.dns.allow),
     });
   }
 
@@ -307,6 +311,14 @@ export class DnsTunnel implements Detector {
     this.#dirty.length = 0;
     for (const s of this.suspects) if (s?.dirty) this.#dirty.push(s);
   }
+}
+
+/** An answer of loopback addresses, as block lists and reputation services give their verdicts (RFC 5782 2.1). */
+function leadsNowhere(batch: DnsBatch, i: number): boolean {
+  if (batch.answerAddressCount[i] === 0) return false;
+  const at = batch.answerAddressOffset[i]!;
+  const words = batch.answerAddresses;
+  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff && words[at + 3]! >>> 24 === 127;
 }
 
 function sighting(batch: DnsBatch, i: number): Sighting {

@@ -1,1 +1,1 @@
-export { registeredAt, registeredName, suffixKind } from './suffix.ts';
+export { registeredAt, registeredName, registeredStart, suffixKind } from './suffix.ts';

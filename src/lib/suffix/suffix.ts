@@ -123,3 +123,10 @@ export function registeredName(name: string): string {
   const from = registeredAt(wire, starts, count, length);
   return labels.slice(starts.subarray(0, count).indexOf(from)).join('.');
 }
+
+const scratchStarts = new Int32Array(128);
+
+/** Offset of the registered domain of the wire name at [offset, end); `end - 1` where the name is the root alone. */
+export function registeredStart(bytes: Uint8Array, offset: number, end: number): number {
+  return registeredAt(bytes, scratchStarts, startsOf(bytes, offset, end, scratchStarts), end);
+}

@@ -1,0 +1,1 @@
+export { dnsRepeats } from './repeats.ts';

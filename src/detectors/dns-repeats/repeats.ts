@@ -1,0 +1,354 @@
+// Repeats past the cached lifetime, per client and registered domain. The quiet path is one probe of a small table: a name asked
+// for the first time, or again while its answer lives, says nothing to anybody outside and ends there.
+import type { City } from '#city';
+import { type DnsBatch, type EventBatch, evidenceOf, formatAddress } from '#events';
+import { type AssetRef, bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
+import { packColumn, unpackColumn } from '#lib/snapshot';
+import { registeredStart } from '#lib/suffix';
+import { PairTable } from '#lib/table';
+import { hashWireName, LOWER } from '#lib/wirename';
+import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { isUnder, presentWire, rpzOf } from '../rpz.ts';
+import calibration from './calibration.json' with { type: 'json' };
+import { card } from './card.ts';
+import { type Judgement, judge } from './judge.ts';
+import { Sequence, type Sighting } from './sequence.ts';
+
+export const dnsRepeats: DetectorKind = { card, create: (context) => new DnsRepeats(context) };
+
+const VERSION = 1;
+const GATE_BITS = 16;
+const GATE_MASK = (1 << GATE_BITS) - 1;
+const PAIR_BITS = 14;
+const ZONE_BITS = 12;
+export const SEQUENCES_MAX = 1024;
+/** The gate's clock: quarters of a second, of which 16 bits are kept. */
+const TICK_MICROS = 250_000;
+/** What is asked again sooner is a retransmission, or the same look-up for the other address family. */
+const AGAIN_TICKS = 2;
+/** Longest lifetime the gate's clock can tell from a time gone by. */
+const TTL_MAX_SECONDS = 7200;
+/** Lifetime assumed where the road tells none. */
+const TTL_UNKNOWN_SECONDS = 60;
+const DAY_MICROS = 86_400e6;
+const WATCHED = 4096;
+const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
+
+class DnsRepeats implements Detector {
+  readonly #context: DetectorContext;
+  /** Tag of (client, name) in the upper half, tick at which its answer has run out in the lower. */
+  readonly #gate = new Uint32Array(1 << GATE_BITS);
+  readonly #pairs = new PairTable(PAIR_BITS);
+  readonly #freshOf = new Float32Array(2 ** PAIR_BITS);
+  readonly #freshAt = new Float64Array(2 ** PAIR_BITS);
+  /** Index of the pair's sequence plus one. */
+  readonly #sequenceOf = new Uint16Array(2 ** PAIR_BITS);
+  readonly #zones = new PairTable(ZONE_BITS);
+  readonly #clients = new Uint32Array(2 * 2 ** ZONE_BITS);
+  /** Marks of (client, name) keys whose answers are of interest. */
+  readonly #watched = new Uint8Array(WATCHED);
+  #sequences: (Sequence | undefined)[] = [];
+  #hand = 0;
+  /** 64-bit sketch of domains whose answers name no address. */
+  readonly #nowhere = new Uint32Array(2);
+  shed = 0;
+
+  constructor(context: DetectorContext) {
+    this.#context = context;
+  }
+
+  observe(batch: EventBatch): void {
+    if (batch.kind !== 'dns') return;
+    const { count, clientHash, nameHash, nameBytes, isResponse, serverPort, at } = batch;
+    const gate = this.#gate;
+    for (let i = 0; i < count; i++) {
+      if (nameBytes[i]! <= 1 || serverPort[i] === 5353 || serverPort[i] === 5355) continue;
+      const mixed = Math.imul(clientHash[i]! ^ Math.imul(nameHash[i]!, 0x9e3779b1), 0x85ebca6b) ^ nameHash[i]!;
+      const key = (mixed ^ (mixed >>> 15)) >>> 0;
+      const slot = key & GATE_MASK;
+      const entry = gate[slot]!;
+      const tag = key >>> GATE_BITS || 1;
+      const tick = Math.floor(at[i]! / TICK_MICROS) & 0xffff;
+      if (isResponse[i] === 0) {
+        if (entry >>> 16 === tag) {
+          // Times half the clock's round away or more count as gone by.
+          if (((tick - entry) & 0xffff) >= 0x8000) continue;
+          gate[slot] = (tag << 16) | ((tick + AGAIN_TICKS) & 0xffff);
+          this.#fresh(batch, i, key);
+        } else gate[slot] = (tag << 16) | ((tick + AGAIN_TICKS) & 0xffff);
+      } else if (entry >>> 16 === tag) {
+        if (batch.answerCount[i]! > 0) {
+          const told = batch.answerTtlSeconds[i]!;
+          const seconds = told < 0 ? TTL_UNKNOWN_SECONDS : Math.min(told, TTL_MAX_SECONDS);
+          if (4 * seconds > AGAIN_TICKS) gate[slot] = (tag << 16) | ((tick + 4 * seconds) & 0xffff);
+        }
+        if (this.#watched[key & (WATCHED - 1)] === 1) this.#answer(batch, i);
+      }
+    }
+  }
+
+  advance(): void {}
+
+  #fresh(batch: DnsBatch, i: number, key: number): void {
+    if (batch.opcode[i] !== 0 || batch.foreign[i] !== 0) return;
+    const bytes = batch.bytes;
+    const offset = batch.nameOffset[i]!;
+    const end = offset + batch.nameBytes[i]!;
+    const zoneAt = registeredStart(bytes, offset, end);
+    const zoneHash = hashWireName(bytes, zoneAt, end - zoneAt);
+    const client = batch.clientHash[i]!;
+    const at = batch.at[i]!;
+    const pair = this.#pair(client, zoneHash, at);
+    const elapsed = at - this.#freshAt[pair]!;
+    if (elapsed > 0) {
+      this.#freshOf[pair]! *= Math.exp(-elapsed / DAY_MICROS);
+      this.#freshAt[pair] = at;
+    }
+    this.#freshOf[pair]! += 1;
+    this.#pairs.weight[pair] = this.#freshOf[pair]!;
+    let s = this.#sequenceOf[pair] === 0 ? undefined : this.#sequences[this.#sequenceOf[pair]! - 1];
+    if (s === undefined) {
+      if (this.#freshOf[pair]! < calibration.watchFresh / 3) return;
+      s = this.#begin(batch, i, pair, zoneHash, latin1(bytes, zoneAt, end));
+    }
+    this.#watched[key & (WATCHED - 1)] = 1;
+    s.add(batch.nameHash[i]!, at, () => latin1(bytes, offset, end));
+    this.#saw(s, batch, i);
+    if (s.fresh >= calibration.watchFresh) this.#weigh(s, at);
+  }
+
+  #answer(batch: DnsBatch, i: number): void {
+    const bytes = batch.bytes;
+    const offset = batch.nameOffset[i]!;
+    const end = offset + batch.nameBytes[i]!;
+    const zoneAt = registeredStart(bytes, offset, end);
+    const zoneHash = hashWireName(bytes, zoneAt, end - zoneAt);
+    const pair = this.#pairs.find(batch.clientHash[i]!, zoneHash);
+    const s = pair < 0 || this.#sequenceOf[pair] === 0 ? undefined : this.#sequences[this.#sequenceOf[pair]! - 1];
+    if (s === undefined || !s.hashes.includes(batch.nameHash[i]!)) return;
+    const nowhere = leadsNowhere(batch, i);
+    if (nowhere) this.#nowhere[(zoneHash >>> 5) & 1]! |= 1 << (zoneHash & 31);
+    const ttl = batch.answerTtlSeconds[i]!;
+    const isShort = batch.answerCount[i]! > 0 && ttl >= 0 && ttl <= calibration.shortLifetimeSeconds;
+    s.answer(batch.at[i]!, batch.answerDataBytes[i]!, nowhere, isShort);
+    this.#saw(s, batch, i);
+  }
+
+  #saw(s: Sequence, batch: DnsBatch, i: number): void {
+    s.rows += 1;
+    if (batch.at[i]! > s.lastAt) s.lastAt = batch.at[i]!;
+    s.last = { origin: batch.origin, place: batch.place[i]! };
+  }
+
+  #pair(client: number, zoneHash: number, at: number): number {
+    const found = this.#pairs.find(client, zoneHash);
+    if (found >= 0) return found;
+    const pair = this.#pairs.insert(client, zoneHash);
+    const old = this.#sequenceOf[pair]!;
+    if (old !== 0) {
+      this.#sequences[old - 1] = undefined;
+      this.shed += 1;
+    }
+    this.#sequenceOf[pair] = 0;
+    this.#freshOf[pair] = 0;
+    this.#freshAt[pair] = at;
+    let zone = this.#zones.find(zoneHash, 0);
+    if (zone < 0) {
+      zone = this.#zones.insert(zoneHash, 0);
+      this.#clients.fill(0, 2 * zone, 2 * zone + 2);
+    }
+    const bit = (client >>> 8) & 63;
+    this.#clients[2 * zone + (bit >>> 5)]! |= 1 << (bit & 31);
+    this.#zones.weight[zone]! += 1;
+    return pair;
+  }
+
+  #begin(batch: DnsBatch, i: number, pair: number, zoneHash: number, registered: string): Sequence {
+    let index = this.#sequences.length;
+    if (index >= SEQUENCES_MAX) {
+      // The hand looks at sixteen, and the one of least evidence goes; an empty place has none.
+      index = this.#hand;
+      for (let k = 1; k < 16; k++) {
+        const other = (this.#hand + k) % SEQUENCES_MAX;
+        if (worth(this.#sequences[other]) < worth(this.#sequences[index])) index = other;
+      }
+      this.#hand = (this.#hand + 16) % SEQUENCES_MAX;
+      const old = this.#sequences[index];
+      if (old !== undefined) {
+        const oldPair = this.#pairs.find(old.clientHash, old.zoneHash);
+        if (oldPair >= 0) this.#sequenceOf[oldPair] = 0;
+        this.shed += 1;
+      }
+    }
+    const client = [...batch.addresses.subarray(8 * i, 8 * i + 4)];
+    const here: Sighting = { origin: batch.origin, place: batch.place[i]! };
+    const s = new Sequence(client, batch.clientHash[i]!, zoneHash, registered, batch.at[i]!, here);
+    this.#sequences[index] = s;
+    this.#sequenceOf[pair] = index + 1;
+    return s;
+  }
+
+  #weigh(s: Sequence, at: number): void {
+    const city = this.#context.city;
+    const zone = this.#zones.find(s.zoneHash, 0);
+    const j = judge(s, {
+      clients: zone < 0 ? 1 : linearCount(this.#clients, 2 * zone),
+      nowhereZones: linearCount(this.#nowhere, 0),
+      fieldRole: fieldRole(city, s),
+      allowed: isUnder(presentWire(s.registered), city.dns.allow),
+    });
+    const level = j.bits >= calibration.highBits ? 2 : j.bits >= calibration.mediumBits ? 1 : 0;
+    if (level === 0 || (level <= s.claimed && s.rows % 64 !== 0)) return;
+    if (s.claimed === 0) {
+      s.alertAt = at;
+      s.decisive = s.last;
+      s.upBitsAtAlert = s.upBits;
+    }
+    s.claimed = Math.max(s.claimed, level);
+    s.bits = Math.max(s.bits, j.bits);
+    this.#context.claim(findingOf(s, j, city));
+  }
+
+  snapshot(): unknown {
+    return {
+      version: VERSION,
+      gate: packColumn(this.#gate),
+      pairs: columns(this.#pairs).map(packColumn),
+      pairCount: this.#pairs.count,
+      fresh: [this.#freshOf, this.#freshAt, this.#sequenceOf].map((c) => packColumn(c)),
+      zones: columns(this.#zones).map(packColumn),
+      zoneCount: this.#zones.count,
+      clients: packColumn(this.#clients),
+      watched: packColumn(this.#watched),
+      nowhere: [...this.#nowhere],
+      sequences: this.#sequences.map((s) => (s === undefined ? null : { ...s })),
+      hand: this.#hand,
+      shed: this.shed,
+    };
+  }
+
+  restore(state: unknown): void {
+    const s = state as ReturnType<DnsRepeats['snapshot']> & Record<string, never>;
+    const v = s as unknown as {
+      version: number;
+      gate: string;
+      pairs: string[];
+      pairCount: number;
+      fresh: string[];
+      zones: string[];
+      zoneCount: number;
+      clients: string;
+      watched: string;
+      nowhere: number[];
+      sequences: (Sequence | null)[];
+      hand: number;
+      shed: number;
+    };
+    if (v?.version !== VERSION) throw new Error(`dns-repeats state of version ${v?.version} is not known`);
+    unpackColumn(v.gate, this.#gate);
+    for (const [i, column] of columns(this.#pairs).entries()) unpackColumn(v.pairs[i], column);
+    this.#pairs.count = v.pairCount;
+    for (const [i, column] of [this.#freshOf, this.#freshAt, this.#sequenceOf].entries())
+      unpackColumn(v.fresh[i], column);
+    for (const [i, column] of columns(this.#zones).entries()) unpackColumn(v.zones[i], column);
+    this.#zones.count = v.zoneCount;
+    unpackColumn(v.clients, this.#clients);
+    unpackColumn(v.watched, this.#watched);
+    this.#nowhere.set(v.nowhere);
+    this.#sequences = v.sequences.map((p) =>
+      p === null
+        ? undefined
+        : Object.assign(
+            new Sequence(p.client, p.clientHash, p.zoneHash, p.registered, p.firstAt, p.first),
+            structuredClone(p),
+          ),
+    );
+    this.#hand = v.hand;
+    this.shed = v.shed;
+  }
+}
+
+function columns(t: PairTable): (Uint32Array | Float32Array)[] {
+  return [t.a, t.b, t.weight];
+}
+
+function worth(s: Sequence | undefined): number {
+  return s === undefined ? -1 : s.fresh + 100 * s.bits;
+}
+
+function linearCount(words: Uint32Array, at: number): number {
+  let set = 0;
+  for (let k = at; k < at + 2; k++) for (let v = words[k]!; v !== 0; v &= v - 1) set += 1;
+  return set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64));
+}
+
+/** An answer without an address to go to: 0.0.0.0/8 or 127.0.0.0/8 alone. */
+function leadsNowhere(batch: DnsBatch, i: number): boolean {
+  if (batch.answerAddressCount[i] === 0) return false;
+  const at = batch.answerAddressOffset[i]!;
+  const w = batch.answerAddresses;
+  if (w[at] !== 0 || w[at + 1] !== 0 || w[at + 2] !== 0xffff) return false;
+  const top = w[at + 3]! >>> 24;
+  return top === 0 || top === 127;
+}
+
+function latin1(bytes: Uint8Array, from: number, to: number): string {
+  let text = '';
+  for (let k = from; k < to; k++) text += String.fromCharCode(LOWER[bytes[k]!]!);
+  return text;
+}
+
+function fieldRole(city: City, s: Sequence): string {
+  const role = city.assetByAddress(Uint32Array.from(s.client), 0)?.role ?? '';
+  return fieldRoles.test(role) ? role : '';
+}
+
+function findingOf(s: Sequence, j: Judgement, city: City): Finding {
+  const ip = formatAddress(Uint32Array.from(s.client), 0);
+  const known = city.assetByIp(ip);
+  const asset: AssetRef =
+    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  // With one name that name is the subject; several share the registered domain.
+  const name = presentWire(s.hashes.length === 1 ? s.names[0]! : s.registered);
+  const subject: Subject = { type: 'domain', value: name };
+  const first = evidenceOf(s.first.origin, s.first.place);
+  if (s.id === '') s.id = findingId(card.name, subject, asset, first);
+  const isHigh = s.claimed === 2;
+  const up = Math.round(s.upBits / 8);
+  return {
+    kind: 'finding',
+    id: s.id,
+    plane: 'dns',
+    detector: card.name,
+    family: j.kind === 'poll' ? 'dns-command' : 'dns-exfiltration',
+    title:
+      j.kind === 'poll'
+        ? `${known?.id ?? ip} polls ${name} as a command channel is polled`
+        : `${known?.id ?? ip} repeats look-ups under ${name} in an order or at gaps that can carry data`,
+    severity: isHigh ? 'high' : 'medium',
+    confidence: Math.round(bitsToConfidence(s.bits, calibration.priorBits) * 1e4) / 1e4,
+    bits: Math.round(s.bits * 100) / 100,
+    asset,
+    subject,
+    firstAt: s.firstAt,
+    at: s.alertAt,
+    lastAt: s.lastAt,
+    leakedBytes: j.kind === 'poll' ? 0 : up,
+    leakedBytesAtAlert: j.kind === 'poll' ? 0 : Math.round(s.upBitsAtAlert / 8),
+    techniques: j.kind === 'poll' ? ['T1071.004'] : ['T1071.004', 'T1029'],
+    reasons: j.reasons,
+    evidence: distinct([
+      first,
+      evidenceOf(s.decisive.origin, s.decisive.place),
+      evidenceOf(s.last.origin, s.last.place),
+    ]),
+    count: s.rows,
+    response: isHigh ? rpzOf(name, city) : [],
+    links: [`domain:${presentWire(s.registered)}`],
+  };
+}
+
+function distinct<T extends { file: string; frame?: number; line?: number; offset?: number }>(list: T[]): T[] {
+  const key = (e: T): string => `${e.file}\u0000${e.frame ?? e.line ?? e.offset}`;
+  return list.filter((e, i) => i === list.findIndex((x) => key(x) === key(e)));
+}
