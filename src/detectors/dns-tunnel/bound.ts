@@ -8,8 +8,8 @@ import type { NameMeasure } from './names.ts';
 /** Labels remembered; a hit costs a flag and log2 of this. */
 const LABELS = 16;
 const HIT_BITS = 1 + 4;
-/** Characters by their low six bits: enough to tell the alphabets of hosts and codes apart. */
-const SYMBOLS = 64;
+/** Characters by their low seven bits; the eighth costs a bit of its own where it is set. */
+const SYMBOLS = 128;
 const COUNT_MAX = 4096;
 
 export class NameCode {
@@ -35,7 +35,8 @@ export class NameCode {
       // A flag, and the length as one of 64.
       bits += 7;
       for (let i = at + 1; i <= at + length; i++) {
-        const s = bytes[i]! & 63;
+        const s = bytes[i]! & 127;
+        if (bytes[i]! > 127) bits += 1;
         bits -= Math.log2((this.counts[s]! + 0.5) / (this.total + SYMBOLS / 2));
         this.counts[s]! += 1;
         this.total += 1;

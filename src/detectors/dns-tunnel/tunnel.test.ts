@@ -1,10 +1,14 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { City } from '#city';
 import { addressHash, DnsBatch } from '#events';
 import type { Finding } from '#findings';
 import { hashWireName, textToWire } from '#lib/wirename';
-import { DnsTunnel, SUSPECTS_MAX } from './tunnel.ts';
+import { NameCode } from './bound.ts';
+import { NameMeasure } from './names.ts';
+import { DnsTunnel, findZone, SUSPECTS_MAX } from './tunnel.ts';
 import { zoneCut } from './zonecut.ts';
 
 type CityFile = ConstructorParameters<typeof City>[0];
@@ -178,6 +182,85 @@ describe('fires despite', () => {
       if (i % 200 === 0) b.ask({ name: `${r(30)}.evil.example`, qtype: CNAME, at: i, down: 40 });
     }
     expect(b.end().map((f) => f.subject.value)).toEqual(['evil.example']);
+  });
+});
+
+describe('low and slow', () => {
+  /** Look-ups one by one until the first claim. */
+  const until = (b: Bench, limit: number, ask: (i: number) => Ask): Finding | undefined => {
+    for (let i = 0; i < limit && b.first === undefined; i++) b.ask(ask(i));
+    return b.first;
+  };
+  it.each([
+    ['34 characters each 30 s (0.7 B/s)', 34, 30],
+    ['50 characters each half hour', 50, 1800],
+    ['16 characters a minute', 16, 60],
+    ['16 characters each half hour', 16, 1800],
+  ])('%s, answered with addresses, within 1 kB', (_, characters, seconds) => {
+    const r = random(11);
+    const f = until(new Bench(), 200, (i) => ({
+      name: `${r(characters)}.cdn.updates.example`,
+      at: i * seconds,
+      rcode: 0,
+    }));
+    expect(f).toMatchObject({ severity: 'medium', subject: { value: 'cdn.updates.example' } });
+    expect(f!.leakedBytesAtAlert).toBeLessThanOrEqual(1000);
+  });
+
+  it('data coded as words', () => {
+    const r = random(12);
+    const words = Array.from(
+      { length: 256 },
+      () => `${r(1, 'bcdfglmnprst')}${r(1, 'aeiou')}${r(1, 'nrlst')}${r(1, 'aeiou')}${r(1, 'nst')}`,
+    );
+    const pick = (): string => words[Number.parseInt(r(2, hex), 16)]!;
+    const f = until(new Bench(), 5000, (i) => ({
+      name: `${pick()}-${pick()}.${pick()}.notes.example`,
+      at: i * 20,
+      rcode: 0,
+    }));
+    expect(f).toMatchObject({ severity: 'medium' });
+    expect(f!.leakedBytesAtAlert).toBeLessThanOrEqual(6000);
+  });
+
+  it('a tunnel inside a delegated reverse zone is cut there, not at the block above', () => {
+    const r = random(13);
+    const b = new Bench();
+    for (let i = 0; i < 20; i++) b.ask({ name: `${r(40)}.17.113.0.203.in-addr.arpa`, qtype: TXT, at: i, down: 80 });
+    const [f] = b.end();
+    expect(f).toMatchObject({ severity: 'high', subject: { value: '17.113.0.203.in-addr.arpa' } });
+    expect(f!.response[1]!.record).toBe('*.17.113.0.203.in-addr.arpa CNAME .');
+  });
+
+  const sunburst = join(process.env.PARAPET_CORPUS ?? '../shared/corpus', 'dns/domains/sunburst-hostnames.txt');
+  it.skipIf(!existsSync(sunburst))(`names of a real campaign, one in half an hour (${sunburst})`, () => {
+    const names = readFileSync(sunburst, 'utf8')
+      .split('\n')
+      .filter((n) => n !== '');
+    for (const start of [0, 400, 1200]) {
+      const f = until(new Bench(), 200, (i) => ({ name: names[start + i]!, at: i * 1800, rcode: 0 }));
+      expect(f!.leakedBytesAtAlert).toBeLessThanOrEqual(1000);
+    }
+  });
+});
+
+describe('the lossless bound', () => {
+  it('of a session’s constant labels is next to nothing, of random ones what they hold', () => {
+    const r = random(14);
+    const code = new NameCode();
+    const m = new NameMeasure();
+    const bytes = new Uint8Array(256);
+    const cost = (name: string): number => {
+      const end = textToWire(name, bytes, 0);
+      findZone(bytes, 0, end, m);
+      return code.add(bytes, m);
+    };
+    for (let i = 0; i < 200; i++) cost(`${r(32)}.s.evil.example`);
+    const random32 = Array.from({ length: 50 }, () => cost(`${r(32)}.s.evil.example`)).reduce((a, b) => a + b) / 50;
+    expect(random32 / 8).toBeGreaterThan(20);
+    expect(random32 / 8).toBeLessThan(24);
+    expect(cost(`${'a'.repeat(32)}.s.evil.example`)).toBeGreaterThan(100);
+    expect(cost(`${'a'.repeat(32)}.s.evil.example`)).toBe(10);
   });
 });
 
