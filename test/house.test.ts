@@ -43,7 +43,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   range: ['lib', 'city', 'events'],
   // City loading, configuration and verbs by hand need what pipeline needs; the faces still compute nothing.
-  cli: ['lib', 'city', 'events', 'findings', 'pipeline', 'store', 'range', 'console', 'twins', 'gateway', 'bus'],
+  cli: ['lib', 'city', 'events', 'findings', 'pipeline', 'store', 'range', 'console', 'twins', 'gateway', 'bus', 'response'],
   console: ['lib', 'findings', 'pipeline', 'store', 'range'],
 };
 

@@ -1,7 +1,7 @@
 // What the processes of `serve` say to each other: a closed list, one shape each. Owned records only; borrowed batches
 // never cross a process.
 import type { Command, Position, Reading } from '#events';
-import type { Coverage, Fault, Finding, Incident, State, TrustRecord, Verdict } from '#findings';
+import type { Coverage, Fault, Finding, Incident, Action as Response, State, TrustRecord, Verdict } from '#findings';
 
 /** How a process is, for the console's health page. */
 export interface Health {
@@ -62,6 +62,8 @@ export type BusMessage =
   | { readonly kind: 'answer'; readonly hold: string; readonly release: boolean; readonly person: string }
   | { readonly kind: 'answered'; readonly hold: string; readonly done: boolean; readonly text: string }
   | { readonly kind: 'actions'; readonly actions: readonly Action[] }
+  /** What was proposed, enforced or taken back, as it stands now. */
+  | { readonly kind: 'responses'; readonly actions: readonly Response[] }
   /** Commands that were let through, for the twin to count with. */
   | { readonly kind: 'passed'; readonly commands: readonly Command[] }
   /** What was lost with and without Parapet, once a scenario that knows the truth has ended. */
@@ -105,4 +107,5 @@ export const messageKinds: ReadonlySet<string> = new Set<BusMessage['kind']>([
   'end',
   'outcome',
   'actions',
+  'responses',
 ]);

@@ -43,11 +43,18 @@ export interface CityFile {
   conduits?: { from: string; to: string; services: string[] }[];
   services?: Record<string, string>;
   assets?: Partial<Asset>[];
-  dns?: { resolvers?: string[]; protected?: string[]; allow?: string[]; signed?: string[] };
+  dns?: { resolvers?: string[]; protected?: string[]; allow?: string[]; signed?: string[]; anchors?: string[] };
+  inputs?: string[];
   signalling?: Partial<Omit<SignallingPlan, 'partners'>> & { partners?: Partial<Partner>[] };
   twins?: { power?: { model: string; readings?: string; commands?: string }; [name: string]: unknown };
   gateway?: Record<string, unknown>;
-  response?: { mode?: 'observe' | 'propose' | 'enforce'; ttl?: string; never?: string[] };
+  response?: {
+    mode?: 'observe' | 'propose' | 'enforce';
+    ttl?: string;
+    never?: string[];
+    /** Read by the room that answers (src/response). */
+    rpz?: Record<string, unknown>;
+  };
   store?: { dir?: string; keep?: string };
   bus?: Record<string, unknown>;
 }

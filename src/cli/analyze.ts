@@ -1,6 +1,6 @@
 // parapet analyze PATH...
 import { performance } from 'node:perf_hooks';
-import { atLeast, type Severity, severities, toJsonLine } from '#findings';
+import { atLeast, ocsfOf, type Severity, severities, stixBundle, toJsonLine } from '#findings';
 import { analyze, keepOutcome, type Outcome, twinsOf } from '#pipeline';
 import { type Common, cityOf, ExitCode, options, painter, UsageError, write } from './options.ts';
 import { text } from './text.ts';
@@ -17,7 +17,8 @@ content. A folder is walked; "-" is standard input. Prints what is wrong, who, h
   --fail-on LEVEL   exit with 1 when a finding is at or above LEVEL (${severities.join(', ')})
   --store DIR       keep findings, incidents, trust and evidence there (default: nothing is kept)
   --city FILE       what the city says of itself (default ./city.yaml, else private ranges are ours)
-  --format text|ndjson   text on a terminal, ndjson in a pipe
+  --format FORMAT   text (default on a terminal), ndjson (default in a pipe), ocsf (Detection and Incident Findings, one a
+                    line), stix (one STIX 2.1 bundle)
   --quiet           no progress
   --no-color        no colour
 
@@ -33,7 +34,7 @@ export async function analyzeVerb(args: string[]): Promise<number> {
     'fail-on': { type: 'string' },
     store: { type: 'string' },
   } as const;
-  const o = options(args, own, ['text', 'ndjson']);
+  const o = options(args, own, ['text', 'ndjson', 'ocsf', 'stix']);
   if (o.help) {
     console.log(analyzeHelp);
     return ExitCode.Done;
@@ -80,6 +81,16 @@ async function print(outcome: Outcome, o: Common, seconds: number): Promise<void
   const summary = summaryOf(outcome, seconds);
   if (o.format === 'text') {
     await write(text(outcome, summary, painter(o.values)));
+    return;
+  }
+  if (o.format === 'stix') {
+    const { findings, incidents, at } = outcome;
+    await write(`${JSON.stringify(stixBundle({ findings, incidents, actions: [], at }))}\n`);
+    return;
+  }
+  if (o.format === 'ocsf') {
+    for (const record of [...outcome.findings, ...outcome.incidents])
+      await write(`${JSON.stringify(ocsfOf(record))}\n`);
     return;
   }
   const timed = [

@@ -13,6 +13,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     does: 'reads captures, logs and records; prints findings, incidents and a summary',
     load: async () => (await import('./analyze.ts')).analyzeVerb,
   },
+  watch: {
+    does: 'the same, live: interfaces, dnstap, brokers; refuses where city.yaml says so',
+    load: async () => (await import('./watch.ts')).watch,
+  },
   serve: {
     does: 'sensor, hub, gateway and page from one command',
     load: async () => (await import('./serve.ts')).serve,
@@ -34,6 +38,10 @@ const verbs: Readonly<Record<string, Verb>> = {
   power: {
     does: 'the power twin by hand: solve, estimate, judge',
     load: async () => (await import('./power.ts')).power,
+  },
+  respond: {
+    does: 'what was refused or would be, with its proof; enforce and undo',
+    load: async () => (await import('./respond.ts')).respond,
   },
   audit: { does: "proves the gateway's audit chain", load: async () => (await import('./audit.ts')).audit },
   doctor: {

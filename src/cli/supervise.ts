@@ -134,7 +134,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
       else if (from === 'gateway' && message.text.startsWith('listening ')) {
         const [, port, ...broker] = message.text.split(' ');
         door.resolve({ port: Number(port), broker: broker.join(' ') });
-      } else say(message.text);
+      } else if (message.text !== '') say(message.text);
       return;
     }
     if (from === 'hub') {

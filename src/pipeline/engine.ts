@@ -99,7 +99,8 @@ export class Engine implements Sink {
   #see(batch: EventBatch): void {
     let at = Number.NEGATIVE_INFINITY;
     if ('records' in batch) at = batch.records[batch.records.length - 1]!.at;
-    else if (batch.kind === 'frame' || batch.kind === 'dns-message' || batch.kind === 'dns' || batch.kind === 'flow') at = batch.at[batch.count - 1]!;
+    else if (batch.kind === 'frame' || batch.kind === 'dns-message' || batch.kind === 'dns' || batch.kind === 'flow')
+      at = batch.at[batch.count - 1]!;
     if (at > this.#seenAt) this.#seenAt = at;
     if (this.firstAt === Number.POSITIVE_INFINITY && at > Number.NEGATIVE_INFINITY)
       this.firstAt = 'records' in batch ? batch.records[0]!.at : 'count' in batch ? batch.at[0]! : at;

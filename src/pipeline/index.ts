@@ -1,5 +1,6 @@
 export type { Source } from '#sources';
-export { openLive } from '#sources/live';
+export { type DnstapListener, openDnstap } from '#sources/dnstap';
+export { type LiveSource, openLive } from '#sources/live';
 export { MqttSource } from '#sources/mqtt';
 export type { AnalyzeOptions, Outcome } from './analyze.ts';
 export { analyze } from './analyze.ts';

@@ -15,6 +15,7 @@ import {
 } from '#console';
 import type { Command } from '#events';
 import {
+  type Action,
   type Coverage,
   type Finding,
   type Incident,
@@ -24,6 +25,7 @@ import {
   type Verdict,
 } from '#findings';
 import type { GridPicture, Hub } from '#pipeline';
+import type { HubResponse } from './hub-response.ts';
 
 /** What one snapshot carries at the most; the store has the rest. */
 const FINDINGS_SHOWN = 500;
@@ -39,6 +41,9 @@ interface Pictures {
 
 export class HubConsole implements ConsoleSource {
   url = '';
+  /** Absent where nothing is refused. */
+  response: HubResponse | undefined;
+  readonly #unseen = new Map<string, Coverage>();
   readonly #city: City;
   readonly #hub: Hub;
   readonly #send: (message: BusMessage) => void;
@@ -124,6 +129,29 @@ export class HubConsole implements ConsoleSource {
     });
   }
 
+  actions(): readonly Action[] {
+    return this.response?.desk.list() ?? [];
+  }
+
+  consumers(): readonly string[] {
+    return this.response?.desk.settings.rpz?.consumers.map((c) => c.name) ?? [];
+  }
+
+  unseen(): readonly Coverage[] {
+    return [...this.#unseen.values()];
+  }
+
+  async respond(id: string, what: 'enforce' | 'undo', by: string): Promise<string> {
+    if (this.response === undefined) throw new Error('Nothing that could refuse is configured.');
+    const answer = await this.response.respond({ what, id, by });
+    if (!answer.done) throw new Error(answer.text);
+    return answer.text;
+  }
+
+  action(data: Action): void {
+    this.#tell({ type: 'action', data });
+  }
+
   answered(hold: string, done: boolean, text: string): void {
     this.#waiting.get(hold)?.({ accepted: done, text });
     this.#waiting.delete(hold);
@@ -145,7 +173,12 @@ export class HubConsole implements ConsoleSource {
     for (const data of verdicts) this.#tell({ type: 'verdict', data });
   }
 
-  coverage(_coverage: readonly Coverage[]): void {}
+  coverage(coverage: readonly Coverage[]): void {
+    for (const data of coverage) {
+      this.#unseen.set(`${data.plane} ${data.what}`, data);
+      this.#tell({ type: 'coverage', data });
+    }
+  }
 
   /** Pictures of the grid at the moment a command was judged: they must not change while people think about it. */
   preview(command: Command, verdict: Verdict): void {

@@ -3,10 +3,11 @@
 import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, Reading } from '#events';
-import { isoTime, type Verdict } from '#findings';
+import { type Finding, isoTime, type Verdict } from '#findings';
 import { decideRecorded, Hub, twinsOf, VERDICTS_MAX } from '#pipeline';
 import { EvidenceWriter, evidenceRows, lockStore, openStore, type Store, StoreError } from '#store';
 import { HubConsole } from './hub-console.ts';
+import { HubResponse } from './hub-response.ts';
 import { endInWords, endWithParent, isLiveInput, settingsFromArgv } from './settings.ts';
 
 /** Event time between checkpoints, and the least wall time, so that a fast replay does not write without end. */
@@ -29,6 +30,23 @@ if (settings.store !== '') lockStore(settings.store);
 const store: Store | undefined = settings.store === '' ? undefined : openStore(settings.store);
 const evidence = settings.store === '' ? undefined : new EvidenceWriter(settings.store);
 const page = new HubConsole(city, hub, (message) => void channel.send(message).catch(() => {}));
+
+/** Refuses what findings ask to be refused, where city.yaml says so and there is a store to keep what was done. */
+const response =
+  settings.store === '' ||
+  (city.file.response?.rpz === undefined && (city.file.response?.mode ?? 'observe') === 'observe')
+    ? undefined
+    : new HubResponse({
+        city,
+        store: settings.store,
+        isLive: !settings.eventClock && settings.inputs.some(isLiveInput),
+        finding: (id) => hub.findings.get(id),
+        tell: (action) => {
+          page.action(action);
+          void channel.send({ kind: 'responses', actions: [action] }).catch(() => {});
+        },
+      });
+if (response !== undefined) page.response = response;
 
 /** Why the store can't be written, or ''. While it can't, commands are held: nothing is decided that can't be kept. */
 let storeTrouble = '';
@@ -130,6 +148,7 @@ async function take(message: BusMessage): Promise<void> {
         hub.claim(f);
         if (evidence !== undefined) for (const row of evidenceRows(f)) evidence.add(row);
       }
+      offer(message.findings);
       keepSafe((s) => s.saveFindings(message.findings));
       page.findings(message.findings);
       tellIncidents();
@@ -194,6 +213,16 @@ async function take(message: BusMessage): Promise<void> {
   }
 }
 
+/** A ledger that can't be written refuses nothing: it is said, and the finding is offered again with its next sight. */
+function offer(findings: readonly Finding[]): void {
+  try {
+    response?.offer(findings);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    say(`${error.message} Nothing can be refused until it can be written.`);
+  }
+}
+
 function tellIncidents(): void {
   const changed = hub.incidents.changed();
   const trust = hub.trustChanges(at);
@@ -203,6 +232,7 @@ function tellIncidents(): void {
     incidentsKept = now;
     keepSafe((s) => s.saveIncidents(changed, gone));
     page.incidents(changed);
+    void channel.send({ kind: 'incidents', incidents: changed }).catch(() => {});
   }
   if (trust.length > 0) {
     keepSafe((s) => s.saveTrust(trust));
@@ -282,13 +312,15 @@ async function keep(message: Extract<BusMessage, { kind: 'checkpointed' }>): Pro
 
 process.on('SIGTERM', () => {
   void (async () => {
+    await response?.close().catch(() => {});
     await evidence?.close().catch(() => {});
     store?.close();
     process.exit(0);
   })();
 });
 
-await page.listen(settings.consolePort);
+await response?.start();
+if (settings.consolePort >= 0) await page.listen(settings.consolePort);
 // The sensor starts where this state stands.
 await channel.send({
   kind: 'checkpointed',

@@ -7,13 +7,15 @@ import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
 import type { Finding } from '#findings';
-import { Engine, Feed, listInputs, MqttSource, openLive, type Source } from '#pipeline';
+import { Engine, Feed, listInputs, MqttSource, openDnstap, openLive, type Source } from '#pipeline';
 import { endInWords, endWithParent, isLiveInput, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
 
 /** How often findings that grew are sent again, in turns of the feed. */
 const TELL_TURNS = 64;
 /** How far recorded input may run ahead of the inputs that others play, microseconds of event time. */
 const AHEAD_MICROS = 10e6;
+/** How often what could not be seen is told while inputs are live. */
+const COVERAGE_MILLIS = 10_000;
 /** How often a sensor that hears nothing says so. */
 const IDLE_MILLIS = 1000;
 
@@ -146,6 +148,10 @@ async function pace(at: number): Promise<void> {
   }
 }
 
+async function tellCoverage(): Promise<void> {
+  if (engine.coverage.size > 0) await channel.send({ kind: 'coverage', coverage: [...engine.coverage.values()] });
+}
+
 /** Live inputs that wait for bytes. */
 let idle = 0;
 
@@ -170,6 +176,8 @@ async function live(source: Source): Promise<void> {
 
 async function openLiveInput(input: string): Promise<Source> {
   if (input.startsWith('live:')) return openLive({ interface: input.slice(5) });
+  if (input.startsWith('dnstap:unix:')) return openDnstap({ unix: input.slice(12) });
+  if (input.startsWith('dnstap:tcp:')) return openDnstap({ tcp: input.slice(11) });
   const power = city.file.twins?.power;
   return new MqttSource({ url: input, readings: power?.readings ?? '', commands: power?.commands ?? '' });
 }
@@ -181,12 +189,13 @@ async function main(): Promise<void> {
   if (feed === undefined) engine.restore(resume!.detectors);
   const lives = settings.inputs.filter(isLiveInput).map(async (input) => live(await openLiveInput(input)));
   if (recorded.length === 0) setInterval(() => void tellIdle(lives.length), IDLE_MILLIS).unref();
+  if (lives.length > 0) setInterval(() => void tellCoverage().catch(() => {}), COVERAGE_MILLIS).unref();
   if (feed !== undefined) await replay(feed);
   await Promise.all(lives);
   if (!isEnded) engine.end();
   isEnded = true;
   await tell(engine.at);
-  await channel.send({ kind: 'coverage', coverage: [...engine.coverage.values()] });
+  await tellCoverage();
   await channel.send({ kind: 'faults', faults: engine.faults.list() });
   await channel.send({ kind: 'end', at: engine.at });
 }

@@ -7,22 +7,23 @@ export interface Settings {
   readonly city: string;
   /** Folder for state and evidence; '' keeps nothing. */
   readonly store: string;
-  /** Inputs to read: files, folders, or `live:IFACE`. */
+  /** Inputs to read: files, folders, `live:IFACE`, `dnstap:unix:PATH`, `dnstap:tcp:HOST:PORT`, `mqtt://HOST:PORT`. */
   readonly inputs: readonly string[];
   /** Event time against the clock; 0 is as fast as it goes. */
   readonly speed: number;
   /** Event time (microseconds) before which input runs as fast as it goes; 0 for none. */
   readonly fastUntil: number;
   readonly planes: readonly string[];
+  /** The page's port on localhost; 0 for any free one, -1 for no page. */
   readonly consolePort: number;
   readonly gateway: boolean;
   /** The gateway tells the time by `advance` messages (a replay through it) instead of the wall clock. */
   readonly eventClock: boolean;
 }
 
-/** An interface or a broker, which has no end and no past to go back to. */
+/** An interface, a listener or a broker, which has no end and no past to go back to. */
 export function isLiveInput(input: string): boolean {
-  return input.startsWith('live:') || /^mqtts?:/.test(input);
+  return /^(live|dnstap|mqtts?):/.test(input);
 }
 
 export function settingsFromArgv(): Settings {
