@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { atLeast, ocsfOf, type Severity, severities, stixBundle, toJsonLine } from '#findings';
 import { analyze, keepOutcome, type Outcome, twinsOf } from '#pipeline';
-import { type Common, cityOf, ExitCode, options, painter, UsageError, write } from './options.ts';
+import { type Common, cityOf, ExitCode, options, painter, printable, UsageError, write } from './options.ts';
 import { text } from './text.ts';
 
 const planes = ['dns', 'flow', 'signalling', 'power', 'water', 'transport', 'gateway'];
@@ -83,6 +83,8 @@ async function print(outcome: Outcome, o: Common, seconds: number): Promise<void
     await write(text(outcome, summary, painter(o.values)));
     return;
   }
+  if (o.format === 'stix' || o.format === 'ocsf')
+    for (const f of outcome.faults) process.stderr.write(printable(`${f.code} ${f.file}: ${f.text} ${f.remedy}\n`));
   if (o.format === 'stix') {
     const { findings, incidents, at } = outcome;
     await write(`${JSON.stringify(stixBundle({ findings, incidents, actions: [], at }))}\n`);

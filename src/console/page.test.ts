@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensurePage } from './build.ts';
 import { type Console, startConsole } from './server.ts';
-import { findings, gridViews, heldCommand, incident, START, TestSource, trust } from './testing.ts';
+import { actions, findings, gridViews, heldCommand, incident, START, TestSource, trust, unseen } from './testing.ts';
 
 const executablePath = '/usr/bin/chromium';
 const args =
@@ -13,8 +13,9 @@ const args =
 const there = existsSync(executablePath);
 if (!there) console.log(`skipped: the page in a browser; ${executablePath} is not installed`);
 
-const screens =
-  process.env.PARAPET_SCREENS === '1' ? join(import.meta.dirname, '..', '..', 'docs', 'screens') : undefined;
+/** 1 writes the pictures of docs/, a folder writes them there. */
+const asked = process.env.PARAPET_SCREENS;
+const screens = asked === '1' ? join(import.meta.dirname, '..', '..', 'docs', 'screens') : asked;
 
 const widths = { phone: { width: 360, height: 780 }, wide: { width: 1680, height: 1050 } };
 
@@ -58,10 +59,10 @@ describe.skipIf(!there)('the page in a browser', () => {
     await page.getByText('Up to date').waitFor();
   }
 
-  async function shot(name: string): Promise<void> {
+  async function shot(name: string, fullPage = true): Promise<void> {
     if (screens === undefined) return;
     mkdirSync(screens, { recursive: true });
-    await page.screenshot({ path: join(screens, `${name}.png`), fullPage: true });
+    await page.screenshot({ path: join(screens, `${name}.png`), fullPage });
   }
 
   const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.textContent ?? '');
@@ -92,7 +93,7 @@ describe.skipIf(!there)('the page in a browser', () => {
   it('leads from a step of the story to file and frame', async () => {
     await open(TestSource.underAttack());
     await page.getByText('It sends data out inside DNS questions.').click();
-    await page.getByText("tshark -r 'network.pcap' -Y frame.number==20411 -V").waitFor();
+    await page.locator('.story').getByText("tshark -r 'network.pcap' -Y frame.number==20411 -V").waitFor();
   });
 
   it('fetches a finding that it does not hold', async () => {
@@ -154,6 +155,155 @@ describe.skipIf(!there)('the page in a browser', () => {
     await page.getByRole('button', { name: 'Refuse', exact: true }).click();
     await page.getByText('No command is waiting.').waitFor();
     expect(source.holds.get('cmd-204')!.outcome!.what).toBe('refused');
+  });
+
+  it('tells a DNS incident in full: what left, by what, why, what would be refused, and where to look', async () => {
+    await open(TestSource.underAttack());
+    const facts = page.getByRole('region', { name: 'What leaves through DNS' });
+    const dns = findings.find((f) => f.plane === 'dns')!;
+    await facts.getByText('18,432').waitFor();
+    await facts.getByText('612 at the alert').waitFor();
+    await facts.getByText('iodine', { exact: true }).waitFor();
+    expect(await facts.locator('dd code').textContent()).toBe('t.updates.example');
+    expect(await facts.locator('.reasons li').count()).toBe(3);
+    expect(await facts.locator('.records li').allInnerTexts()).toEqual(dns.response.map((r) => r.record));
+    for (const [label, frame] of [
+      ['First', 20411],
+      ['Decisive', 20655],
+      ['Last', 88120],
+    ])
+      await facts.getByText(`${label}: network.pcap frame ${frame}`).waitFor();
+  });
+
+  it('sums up what is seen of names and what is not', async () => {
+    await open(TestSource.underAttack());
+    const panel = page.getByRole('region', { name: 'Names (DNS)' });
+    expect(await panel.locator('tbody tr').allInnerTexts()).toEqual([expect.stringMatching(/dns-tunnel\s+1\s+high/)]);
+    await panel.getByText('names not seen').waitFor();
+    await panel.getByText('1,204').waitFor();
+    expect(await panel.getByText('sampled 1 in 64').count()).toBe(0);
+    const data = { ...unseen[0]!, count: 2000 };
+    source.send({ type: 'coverage', data });
+    await panel.getByText('2,000').waitFor();
+    expect(await panel.locator('.unseen li').count()).toBe(2);
+  });
+
+  it('shows each action: records, for whom, until when on event time, because of what, and the proof per resolver', async () => {
+    await open(TestSource.underAttack());
+    const panel = page.getByRole('region', { name: /^Actions/ });
+    await panel.getByText('1 proposed, 1 in force').waitFor();
+    const on = panel.locator('.action-enforced');
+    await on.getByText('32.7.0.20.10.rpz-client-ip CNAME *.').waitFor();
+    await on.getByText('for 10.20.0.7, by J. Lindqvist').waitFor();
+    await on.getByText('3 h 42 min', { exact: true }).waitFor();
+    source.send({ type: 'progress', data: { phase: 'attack', at: START + 3600e6, speed: 60, text: 'Later.' } });
+    await on.getByText('2 h 42 min', { exact: true }).waitFor();
+    const proofs = on.getByRole('list', { name: 'What each resolver answered' }).locator('li');
+    expect(await proofs.allInnerTexts()).toEqual([
+      expect.stringMatching(/unbound-east refuses\s+asked for the canary, got NXDOMAIN/),
+      expect.stringMatching(/bind-west does not refuse\s+asked for the canary, got an answer/),
+    ]);
+    await on.getByRole('button', { name: 'Gateway gw-07 calls the same' }).click();
+    await page.getByRole('dialog', { name: 'Finding' }).getByText('intervals differ').waitFor();
+    await page.keyboard.press('Escape');
+    await panel.getByText('2 actions ended or refused').click();
+    await panel.getByText('unbound-east no longer refuses').waitFor();
+    expect(await panel.getByText('Never refused: the city protects').isVisible()).toBe(true);
+  });
+
+  it('enforces and undoes an action with the keyboard alone, says exactly what, and asks who', async () => {
+    await open(TestSource.underAttack());
+    await tabTo('Enforce…');
+    await page.keyboard.press('Enter');
+    const asked = page.getByRole('dialog', { name: 'Enforce: refuse t.updates.example' });
+    await asked
+      .getByText('These 2 records will be installed in 2 resolvers: unbound-east, bind-west, for every client:')
+      .waitFor();
+    expect(await asked.locator('.records li').allInnerTexts()).toEqual(actions[0]!.records.map((r) => r.record));
+    await asked.getByText('It ends by itself after the time that city.yaml gives').waitFor();
+    await page.keyboard.press('Enter');
+    await asked.getByText('Say who you are.').waitFor();
+    await page.keyboard.type('Nobody');
+    await page.keyboard.press('Enter');
+    await asked.getByText('Nobody may not do that.').waitFor();
+    expect(source.responded).toEqual([]);
+    await page.keyboard.press('Escape');
+    await asked.waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Enforce…');
+
+    await page.keyboard.press('Enter');
+    await asked.waitFor();
+    await page.keyboard.type('A. Okafor');
+    await page.keyboard.press('Enter');
+    await page.getByRole('status').getByText('In force in unbound-east, bind-west.').waitFor();
+    expect(source.responded).toEqual(['enforce a-new A. Okafor']);
+    await page.waitForFunction(() => document.activeElement?.id === 'actions-title');
+    await page.getByText('0 proposed, 2 in force').first().waitFor();
+
+    await tabTo('Undo…');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Undo: no longer refuse t.updates.example' }).waitFor();
+    await page.keyboard.type('J. Lindqvist');
+    await page.keyboard.press('Enter');
+    await page.getByRole('status').getByText('Undone in unbound-east, bind-west.').waitFor();
+    expect(source.responded).toEqual(['enforce a-new A. Okafor', 'undo a-new J. Lindqvist']);
+  });
+
+  it('can take back what is published and not confirmed, and does not enforce it twice', async () => {
+    const from = TestSource.underAttack();
+    from.send({
+      type: 'action',
+      data: { ...actions[0]!, until: START + 3600e6, text: 'The resolvers are being asked.' },
+    });
+    await open(from);
+    const published = page.locator('.action-published');
+    await published.getByText('Published, not confirmed').waitFor();
+    await published.getByText('1 h', { exact: true }).waitFor();
+    expect(await page.getByRole('button', { name: /^Enforce/ }).count()).toBe(0);
+    await published.getByRole('button', { name: 'Undo t.updates.example…' }).click();
+    await page.getByLabel('Your name').fill('A. Okafor');
+    await page.getByRole('button', { name: 'Undo', exact: true }).click();
+    await page.getByRole('status').getByText('Undone in unbound-east, bind-west.').waitFor();
+    expect(source.responded).toEqual(['undo a-new A. Okafor']);
+  });
+
+  it('keeps a long record and a hostile name within a phone', async () => {
+    const label = 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(2).slice(0, 63);
+    const subject = `${[label, label, label, label.slice(0, 61)].join('.')}`;
+    const from = TestSource.underAttack();
+    const records = [{ type: 'rpz' as const, record: `*.${subject} CNAME .` }];
+    from.send({ type: 'action', data: { ...actions[0]!, subject, records } });
+    await open(from, { viewport: widths.phone });
+    const wide = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(await wide()).toBeLessThanOrEqual(0);
+    await page.getByRole('button', { name: /^Enforce / }).click();
+    expect(await wide()).toBeLessThanOrEqual(0);
+    expect(
+      await page.evaluate(() => {
+        const dialog = document.querySelector('dialog[open]')!;
+        return dialog.scrollWidth - dialog.clientWidth;
+      }),
+    ).toBe(0);
+  });
+
+  it('does not do what has changed since it was read', async () => {
+    await open(TestSource.underAttack());
+    await page.getByRole('button', { name: 'Enforce t.updates.example…' }).click();
+    const records = [{ type: 'rpz' as const, record: '*.example CNAME .' }];
+    source.send({ type: 'action', data: { ...actions[0]!, records } });
+    await page.getByLabel('Your name').fill('A. Okafor');
+    await page.getByRole('button', { name: 'Enforce', exact: true }).click();
+    await page.getByText('The records have changed since they were shown. Read them again.').waitFor();
+    expect(source.responded).toEqual([]);
+  });
+
+  it('has no actions where nothing responds', async () => {
+    const from = TestSource.underAttack();
+    await open(
+      Object.assign(from, { actions: undefined, respond: undefined, consumers: undefined, unseen: undefined }),
+    );
+    await page.getByText('Hijacked meters feed false load').waitFor();
+    expect(await page.locator('#actions').count()).toBe(0);
   });
 
   it('shows what happens as it happens, and speaks of a new held command at once', async () => {
@@ -234,6 +384,10 @@ describe.skipIf(!there)('the page in a browser', () => {
         expect(await page.evaluate(smallTargets)).toEqual([]);
         expect(await page.evaluate(paleTexts)).toEqual([]);
         await shot(`attack-${name}-${colorScheme}`);
+        await page.getByRole('button', { name: 'Enforce t.updates.example…' }).click();
+        expect(await page.evaluate(smallTargets)).toEqual([]);
+        expect(await page.evaluate(paleTexts)).toEqual([]);
+        await shot(`enforce-${name}-${colorScheme}`, false);
       });
 
   it('keeps still while it loads (no layout shift after the first state)', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Console, startConsole } from './server.ts';
-import { findings, TestSource } from './testing.ts';
+import { actions, findings, TestSource } from './testing.ts';
 
 let source: TestSource;
 let server: Console;
@@ -204,6 +204,70 @@ describe('answers to a held command', () => {
     expect((await say('refuse', 'A. Okafor')).status).toBe(200);
     expect((await say('release', 'J. Lindqvist')).status).toBe(409);
     expect(source.executed).toEqual([]);
+  });
+});
+
+describe('answers to an action', () => {
+  const seen = actions[0]!.records.map((r) => r.record);
+  const say = async (id: string, answer: string, body: object = { person: 'A. Okafor', records: seen }) =>
+    ask('POST', `/api/actions/${id}/${answer}`, await changeHeaders(), JSON.stringify(body));
+
+  it('are in the state, with the resolvers and what can not be seen', async () => {
+    const state = JSON.parse((await ask('GET', '/api/state')).body) as Record<string, unknown>;
+    expect(state).toMatchObject({ responds: true, consumers: ['unbound-east', 'bind-west'] });
+    expect((state.actions as unknown[]).length).toBe(actions.length);
+    expect((state.actions as { until: string }[])[1]!.until).toBe('2026-03-12T17:47:12.000000Z');
+    expect((state.coverage as { what: string }[])[0]!.what).toBe('dns-encrypted');
+  });
+
+  it('enforce what is proposed and undo what is in force, once', async () => {
+    expect((await say('a-new', 'enforce')).status).toBe(200);
+    expect((await say('a-new', 'enforce')).status).toBe(409);
+    expect((await say('a-new', 'undo')).status).toBe(200);
+    expect((await say('a-new', 'undo')).status).toBe(409);
+    expect(source.responded).toEqual(['enforce a-new A. Okafor', 'undo a-new A. Okafor']);
+  });
+
+  it('never undo what was only proposed, nor enforce what may not be', async () => {
+    expect((await say('a-new', 'undo')).status).toBe(409);
+    const records = ['exampleville.example CNAME .'];
+    expect((await say('a-no', 'enforce', { person: 'A', records })).status).toBe(409);
+    expect((await say('a-none', 'enforce')).status).toBe(404);
+    expect((await say('a-new', 'drop')).status).toBe(404);
+    expect(source.responded).toEqual([]);
+  });
+
+  it('undo what is published and not confirmed, and never publish it twice', async () => {
+    source.send({ type: 'action', data: { ...actions[0]!, until: 2e15 } });
+    expect((await say('a-new', 'enforce')).status).toBe(409);
+    expect((await say('a-new', 'undo')).status).toBe(200);
+    expect(source.responded).toEqual(['undo a-new A. Okafor']);
+  });
+
+  it('need a name, and the records as they were read', async () => {
+    expect((await say('a-new', 'enforce', { records: seen })).status).toBe(400);
+    for (const records of [undefined, [], ['*.example CNAME .'], [...seen].reverse(), seen.join()])
+      expect((await say('a-new', 'enforce', { person: 'A', records })).status).toBe(409);
+    expect(source.responded).toEqual([]);
+  });
+
+  it('pass on why it was not done', async () => {
+    const answer = await say('a-new', 'enforce', { person: 'Nobody', records: seen });
+    expect(answer).toMatchObject({ status: 409, body: '{"accepted":false,"text":"Nobody may not do that."}' });
+  });
+
+  it('count only from this page, as all answers do', async () => {
+    const { 'x-parapet-token': _token, ...tokenless } = await changeHeaders();
+    const body = JSON.stringify({ person: 'A', records: seen });
+    expect((await ask('POST', '/api/actions/a-new/enforce', tokenless, body)).status).toBe(403);
+    const elsewhere = { ...(await changeHeaders()), origin: 'http://evil.example' };
+    expect((await ask('POST', '/api/actions/a-new/enforce', elsewhere, body)).status).toBe(403);
+    expect(source.responded).toEqual([]);
+  });
+
+  it('are not taken where nothing responds', async () => {
+    Object.assign(source, { respond: undefined });
+    expect((await say('a-new', 'enforce')).status).toBe(404);
   });
 });
 

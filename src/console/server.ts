@@ -1,5 +1,5 @@
-// The console's web server: the built page, the state as JSON, changes as server-sent events, and two kinds of answer to
-// a held command. Plain node:http; loopback unless told otherwise. It shows what the source says and computes nothing.
+// The console's web server: the built page, the state as JSON, changes as server-sent events, and the answers of
+// people to held commands and proposed actions. Plain node:http; loopback unless told otherwise. It shows what the source says and computes nothing.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,6 +13,8 @@ import { EventStream } from './stream.ts';
 
 /** An answer carries a name and a digest; anything longer is not one. */
 const BODY_BYTES_MAX = 4096;
+/** One to an action carries its records besides: four names of 255 octets, each octet written as `\ddd`. */
+const ACTION_BYTES_MAX = 16_384;
 const PERSON_CHARACTERS_MAX = 64;
 const CONNECTIONS_MAX = 128;
 
@@ -160,7 +162,16 @@ class Handler {
   #state(response: ServerResponse): void {
     // The stream's position is read before the snapshot: an event in between is seen twice, never missed.
     const last = this.#stream.last;
-    sendJson(response, 200, { last, token: this.#guard.token, ...this.#source.snapshot() });
+    const source = this.#source;
+    sendJson(response, 200, {
+      last,
+      token: this.#guard.token,
+      ...source.snapshot(),
+      actions: source.actions?.() ?? [],
+      consumers: source.consumers?.() ?? [],
+      coverage: source.unseen?.() ?? [],
+      responds: source.respond !== undefined,
+    });
   }
 
   #events(request: IncomingMessage, response: ServerResponse, since: string): void {
@@ -205,23 +216,49 @@ class Handler {
   async #decide(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     const refused = this.#guard.changeRefused(request);
     if (refused !== '') return fail(response, 403, refused);
-    const match = /^\/api\/holds\/([^/]{1,300})\/(release|refuse)$/.exec(path);
+    const match = /^\/api\/(?:holds\/([^/]{1,300})\/(release|refuse)|actions\/([^/]{1,300})\/(enforce|undo))$/.exec(
+      path,
+    );
     if (match === null) return fail(response, 404, 'There is nothing here.');
     if (!(request.headers['content-type'] ?? '').startsWith('application/json'))
       return fail(response, 415, 'The answer must be JSON.');
-    const body = await readBody(request);
+    const aboutHold = match[1] !== undefined;
+    const body = await readBody(request, aboutHold ? BODY_BYTES_MAX : ACTION_BYTES_MAX);
     if (body === undefined) return fail(response, 413, 'The answer is too long.');
     const answer = parseAnswer(body);
     if (answer === undefined) return fail(response, 400, 'The answer needs the name of the person who gives it.');
-    const id = decode(match[1]!);
+    if (aboutHold) await this.#answerHold(response, decode(match[1]!), match[2] as 'release' | 'refuse', answer);
+    else await this.#answerAction(response, decode(match[3]!), match[4] as 'enforce' | 'undo', answer);
+  }
+
+  async #answerHold(response: ServerResponse, id: string, what: 'release' | 'refuse', answer: Answer): Promise<void> {
     const hold = this.#source.snapshot().holds.find((held) => held.id === id);
     if (hold === undefined) return fail(response, 404, 'No command with that id waits.');
     if (hold.outcome !== undefined) return fail(response, 409, `It is decided already: ${hold.outcome.text}`);
     let decision: Decision;
-    if (match[2] === 'refuse') decision = await this.#source.refuse(id, answer.person);
+    if (what === 'refuse') decision = await this.#source.refuse(id, answer.person);
     else if (hold.approvals.some((other) => samePerson(other, answer.person)))
       decision = { accepted: false, text: `${answer.person} has agreed already; another person is needed.` };
     else decision = await this.#source.release(id, answer.person, answer.digest);
+    sendJson(response, decision.accepted ? 200 : 409, decision);
+  }
+
+  async #answerAction(response: ServerResponse, id: string, what: 'enforce' | 'undo', answer: Answer): Promise<void> {
+    const action = this.#source.actions?.().find((a) => a.id === id);
+    if (action === undefined || this.#source.respond === undefined)
+      return fail(response, 404, 'There is no action with that id.');
+    const published = action.state === 'enforced' || (action.state === 'proposed' && action.until !== undefined);
+    if (what === 'undo' ? !published : published || action.state !== 'proposed')
+      return fail(response, 409, `It is ${action.state}: ${action.text}`);
+    // What a person read is what is done: an action whose records changed meanwhile has to be read again.
+    if (JSON.stringify(action.records.map((r) => r.record)) !== JSON.stringify(answer.records))
+      return fail(response, 409, 'The records have changed since they were shown. Read them again.');
+    let decision: Decision;
+    try {
+      decision = { accepted: true, text: await this.#source.respond(id, what, answer.person) };
+    } catch (error) {
+      decision = { accepted: false, text: error instanceof FaultError ? error.fault.text : (error as Error).message };
+    }
     sendJson(response, decision.accepted ? 200 : 409, decision);
   }
 }
@@ -232,16 +269,23 @@ function samePerson(a: string, b: string): boolean {
   return plain(a) === plain(b);
 }
 
-function parseAnswer(body: string): { person: string; digest: string | undefined } | undefined {
+interface Answer {
+  readonly person: string;
+  readonly digest: string | undefined;
+  /** The records the person saw. */
+  readonly records: unknown;
+}
+
+function parseAnswer(body: string): Answer | undefined {
   try {
     const told: unknown = JSON.parse(body);
     if (typeof told !== 'object' || told === null) return undefined;
-    const { person, digest } = told as { person?: unknown; digest?: unknown };
+    const { person, digest, records } = told as { person?: unknown; digest?: unknown; records?: unknown };
     if (typeof person !== 'string') return undefined;
     const name = person.trim();
     // Control and formatting characters could make one name look like another.
     if (name === '' || name.length > PERSON_CHARACTERS_MAX || /[\p{C}]/u.test(name)) return undefined;
-    return { person: name, digest: typeof digest === 'string' ? digest : undefined };
+    return { person: name, digest: typeof digest === 'string' ? digest : undefined, records };
   } catch {
     return undefined;
   }
@@ -255,12 +299,12 @@ function decode(text: string): string {
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<string | undefined> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of request) {
     length += (part as Buffer).length;
-    if (length > BODY_BYTES_MAX) return undefined;
+    if (length > bytesMax) return undefined;
     parts.push(part as Buffer);
   }
   return Buffer.concat(parts).toString('utf8');

@@ -1,7 +1,7 @@
 // What the console shows and who answers for it. The hub implements ConsoleSource; the console computes nothing itself:
-// it carries these records to the page and two kinds of answer (release, refuse) back.
+// it carries these records to the page and the answers of people (release, refuse; enforce, undo) back.
 // Times are event time in integer microseconds here and ISO 8601 on the wire.
-import type { Finding, Incident, State, TrustRecord, Verdict } from '#findings';
+import type { Action, Coverage, Finding, Incident, State, TrustRecord, Verdict } from '#findings';
 
 export interface GridBus {
   readonly id: number;
@@ -115,7 +115,7 @@ export interface Snapshot {
   readonly people?: readonly string[];
 }
 
-/** Each carries the whole record; the page replaces what it had under the same id (asset for trust). */
+/** Each carries the whole record; the page replaces what it had under the same id (asset for trust, plane and what for coverage). */
 export type ConsoleEvent =
   | { readonly type: 'finding'; readonly data: Finding }
   | { readonly type: 'incident'; readonly data: Incident }
@@ -124,7 +124,9 @@ export type ConsoleEvent =
   | { readonly type: 'hold'; readonly data: HeldCommand }
   | { readonly type: 'state'; readonly data: { readonly state?: State; readonly grid?: GridView } }
   | { readonly type: 'progress'; readonly data: Progress }
-  | { readonly type: 'end'; readonly data: End };
+  | { readonly type: 'end'; readonly data: End }
+  | { readonly type: 'action'; readonly data: Action }
+  | { readonly type: 'coverage'; readonly data: Coverage };
 
 export interface Decision {
   /** Whether this person's answer counted. */
@@ -143,4 +145,17 @@ export interface ConsoleSource {
   refuse(id: string, person: string): Decision | Promise<Decision>;
   /** A finding that the snapshot no longer holds; where absent the snapshot is searched. */
   finding?(id: string): Finding | undefined;
+  /** What was proposed, is in force or has ended, newest first. Absent where nothing responds. */
+  actions?(): readonly Action[];
+  /** Names of the resolvers and lists that an action's records go into. */
+  consumers?(): readonly string[];
+  /** What can't be seen. */
+  unseen?(): readonly Coverage[];
+  /**
+   * One person has a proposed action enforced, or one that is published undone. A proposed action with `until` is
+   * published and waits for its proof: it can be undone, not enforced again. The console asks only for an action in the
+   * right state whose records are those the person saw.
+   * @returns how it went, in words @throws Error whose message says why it was not done
+   */
+  respond?(id: string, answer: 'enforce' | 'undo', by: string): Promise<string>;
 }

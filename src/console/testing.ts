@@ -1,6 +1,6 @@
 // A small city for the console's tests: a made-up grid of the size of the 118-bus system, a story over four planes and
 // one held command. It follows the rules of a real source (two different people, not the requester).
-import type { Finding, Incident, TrustRecord, Verdict } from '#findings';
+import type { Action, Coverage, Finding, Incident, TrustRecord, Verdict } from '#findings';
 import { seededRandom } from '#lib/random';
 import { layoutGrid } from './layout.ts';
 import type { ConsoleEvent, ConsoleSource, Decision, GridView, HeldCommand, Snapshot } from './source.ts';
@@ -140,13 +140,18 @@ export const findings: readonly Finding[] = [
     reasons: [
       { text: '214 different names below one domain in one minute, none asked twice', bits: 9.4 },
       { text: 'names carry 4.7 bits a character', bits: 5.2 },
+      { text: 'answers are of type NULL, which nothing else here asks for', bits: 4.4 },
+      { text: 'the client asks no other name of that domain', bits: 1.1 },
     ],
     evidence: [
       { file: 'network.pcap', frame: 20411 },
       { file: 'network.pcap', frame: 20655 },
       { file: 'network.pcap', frame: 88120 },
     ],
-    response: [{ type: 'rpz', record: '*.t.updates.example.rpz.city. 60 CNAME .' }],
+    response: [
+      { type: 'rpz', record: 't.updates.example CNAME .' },
+      { type: 'rpz', record: '*.t.updates.example CNAME .' },
+    ],
   },
   {
     ...plain,
@@ -235,7 +240,8 @@ export const incident: Incident = {
     },
   ],
   response: [
-    { type: 'rpz', record: '*.t.updates.example.rpz.city. 60 CNAME .' },
+    { type: 'rpz', record: 't.updates.example CNAME .' },
+    { type: 'rpz', record: '*.t.updates.example CNAME .' },
     { type: 'nft', record: 'add element inet parapet hostile { 203.0.113.24 timeout 4h }' },
   ],
 };
@@ -285,12 +291,99 @@ export function heldCommand(id = 'cmd-204'): HeldCommand {
   };
 }
 
+export const resolvers = ['unbound-east', 'bind-west'] as const;
+
+/** One of each state. */
+export const actions: readonly Action[] = [
+  {
+    kind: 'action',
+    id: 'a-new',
+    at: START - 26 * MINUTE,
+    enforcer: 'rpz',
+    state: 'proposed',
+    records: findings[1]!.response,
+    subject: 't.updates.example',
+    because: ['f-dns'],
+    by: 'parapet',
+    text: 'Waits for someone to enforce it.',
+    proofs: [],
+  },
+  {
+    kind: 'action',
+    id: 'a-on',
+    at: START - 20 * MINUTE,
+    enforcer: 'rpz',
+    state: 'enforced',
+    records: [{ type: 'rpz', record: '32.7.0.20.10.rpz-client-ip CNAME *.' }],
+    subject: 'gw-07',
+    client: '10.20.0.7',
+    until: START + 222 * MINUTE,
+    because: ['f-flow', 'f-dns'],
+    by: 'J. Lindqvist',
+    text: 'In force; one resolver has not taken it over yet.',
+    proofs: [
+      { consumer: 'unbound-east', at: START - 19 * MINUTE, enforced: true, text: 'asked for the canary, got NXDOMAIN' },
+      { consumer: 'bind-west', at: START - 19 * MINUTE, enforced: false, text: 'asked for the canary, got an answer' },
+    ],
+  },
+  {
+    kind: 'action',
+    id: 'a-over',
+    at: START - 70 * MINUTE,
+    enforcer: 'rpz',
+    state: 'undone',
+    records: [{ type: 'rpz', record: 'cdn.example CNAME .' }],
+    subject: 'cdn.example',
+    because: ['f-scan'],
+    by: 'M. Tanaka',
+    text: 'Undone: the name belongs to a printer maker.',
+    proofs: [
+      { consumer: 'unbound-east', at: START - 69 * MINUTE, enforced: false, text: 'cdn.example has an answer again' },
+    ],
+  },
+  {
+    kind: 'action',
+    id: 'a-no',
+    at: START - 75 * MINUTE,
+    enforcer: 'rpz',
+    state: 'refused',
+    records: [{ type: 'rpz', record: 'exampleville.example CNAME .' }],
+    subject: 'exampleville.example',
+    because: ['f-scan'],
+    by: 'parapet',
+    text: 'Never refused: the city protects exampleville.example.',
+    proofs: [],
+  },
+];
+
+export const unseen: readonly Coverage[] = [
+  {
+    kind: 'coverage',
+    plane: 'dns',
+    what: 'dns-encrypted',
+    count: 1204,
+    text: 'DNS in TLS to 1.1.1.1 from 14 clients: names not seen',
+  },
+  {
+    kind: 'coverage',
+    plane: 'dns',
+    what: 'dns-one-way',
+    count: 37,
+    text: 'questions without answers: the sensor sees one direction',
+  },
+  { kind: 'coverage', plane: 'flow', what: 'flow-sampled', count: 9, text: 'flows sampled 1 in 64' },
+];
+
 export class TestSource implements ConsoleSource {
   readonly #listeners = new Set<(event: ConsoleEvent) => void>();
   readonly holds = new Map<string, HeldCommand>();
   /** Commands that ran. */
   readonly executed: string[] = [];
   state: Snapshot;
+  readonly acted = new Map<string, Action>();
+  /** What people had done: `enforce a-new A. Okafor`. */
+  readonly responded: string[] = [];
+  gaps: readonly Coverage[] = [];
 
   constructor(state: Partial<Snapshot> = {}) {
     this.state = {
@@ -313,7 +406,7 @@ export class TestSource implements ConsoleSource {
   }
 
   static underAttack(): TestSource {
-    return new TestSource({
+    const source = new TestSource({
       progress: {
         phase: 'attack',
         at: START,
@@ -336,6 +429,9 @@ export class TestSource implements ConsoleSource {
         },
       ],
     });
+    for (const action of actions) source.acted.set(action.id, action);
+    source.gaps = unseen;
+    return source;
   }
 
   snapshot(): Snapshot {
@@ -347,7 +443,38 @@ export class TestSource implements ConsoleSource {
   }
   send(event: ConsoleEvent): void {
     if (event.type === 'hold') this.holds.set(event.data.id, event.data);
+    if (event.type === 'action') this.acted.set(event.data.id, event.data);
     for (const listener of this.#listeners) listener(event);
+  }
+
+  actions(): readonly Action[] {
+    return [...this.acted.values()];
+  }
+  consumers(): readonly string[] {
+    return resolvers;
+  }
+  unseen(): readonly Coverage[] {
+    return this.gaps;
+  }
+
+  async respond(id: string, answer: 'enforce' | 'undo', by: string): Promise<string> {
+    const action = this.acted.get(id)!;
+    if (by === 'Nobody') throw new Error('Nobody may not do that.');
+    this.responded.push(`${answer} ${id} ${by}`);
+    const { until: _, ...bare } = action;
+    const proofs = resolvers.map((consumer) => ({
+      consumer,
+      at: START,
+      enforced: answer === 'enforce',
+      text: 'asked',
+    }));
+    const text = `${answer} by ${by}`;
+    const next: Action =
+      answer === 'enforce'
+        ? { ...bare, at: START, until: START + 240 * MINUTE, state: 'enforced', by, proofs, text }
+        : { ...action, at: START, state: 'undone', by, proofs, text };
+    this.send({ type: 'action', data: next });
+    return answer === 'enforce' ? `In force in ${resolvers.join(', ')}.` : `Undone in ${resolvers.join(', ')}.`;
   }
 
   release(id: string, person: string, digest?: string): Decision {

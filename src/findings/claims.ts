@@ -70,7 +70,7 @@ export interface Proof {
   /** Name of the resolver, wall or list in city.yaml. */
   readonly consumer: string;
   readonly at: number;
-  /** True where the answer is the one the action wants. */
+  /** True where the refusal holds at that consumer, whatever the action's state. */
   readonly enforced: boolean;
   /** What was asked and what came back, in words. */
   readonly text: string;

@@ -4,4 +4,6 @@ export { FaultError } from './fault.ts';
 export type { AssetRef, Coverage, Evidence, Finding, Reason, ResponseRecord, Severity, Subject } from './finding.ts';
 export { atLeast, bitsToConfidence, findingId, severities } from './finding.ts';
 export { isoTime, toJsonLine } from './json.ts';
+export { ocsfOf } from './ocsf.ts';
 export { pseudonymOfImsi, pseudonymOfMsisdn } from './pseudonym.ts';
+export { type StixInput, stixBundle } from './stix.ts';

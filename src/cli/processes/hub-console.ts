@@ -41,8 +41,9 @@ interface Pictures {
 
 export class HubConsole implements ConsoleSource {
   url = '';
-  /** Absent where nothing is refused. */
-  response: HubResponse | undefined;
+  /** Absent where nothing is refused: the page then has no such panel. */
+  respond?: (id: string, what: 'enforce' | 'undo', by: string) => Promise<string>;
+  #response: HubResponse | undefined;
   readonly #unseen = new Map<string, Coverage>();
   readonly #city: City;
   readonly #hub: Hub;
@@ -129,23 +130,25 @@ export class HubConsole implements ConsoleSource {
     });
   }
 
+  set response(response: HubResponse) {
+    this.#response = response;
+    this.respond = async (id, what, by) => {
+      const answer = await response.respond({ what, id, by });
+      if (!answer.done) throw new Error(answer.text);
+      return answer.text;
+    };
+  }
+
   actions(): readonly Action[] {
-    return this.response?.desk.list() ?? [];
+    return this.#response?.desk.list() ?? [];
   }
 
   consumers(): readonly string[] {
-    return this.response?.desk.settings.rpz?.consumers.map((c) => c.name) ?? [];
+    return this.#response?.desk.settings.rpz?.consumers.map((c) => c.name) ?? [];
   }
 
   unseen(): readonly Coverage[] {
     return [...this.#unseen.values()];
-  }
-
-  async respond(id: string, what: 'enforce' | 'undo', by: string): Promise<string> {
-    if (this.response === undefined) throw new Error('Nothing that could refuse is configured.');
-    const answer = await this.response.respond({ what, id, by });
-    if (!answer.done) throw new Error(answer.text);
-    return answer.text;
   }
 
   action(data: Action): void {

@@ -1,7 +1,7 @@
 // What is happening, in one sentence, with the clock of the events and whether the page is up to date.
 import type { PageState } from './live.ts';
 import { ThemeChoice } from './theme.tsx';
-import { clock, day, plural } from './words.ts';
+import { clock, day, isPublished, plural } from './words.ts';
 
 const phases = {
   quiet: { word: 'Quiet', mark: 'M3 8H13' },
@@ -17,6 +17,9 @@ const links = {
 
 export function Header({ state, waiting }: { state: PageState; waiting: number }) {
   const { progress } = state;
+  const actions = [...state.actions.values()];
+  const enforced = actions.filter(isPublished).length;
+  const proposed = actions.filter((a) => a.state === 'proposed' && !isPublished(a)).length;
   const phase = phases[progress?.phase ?? 'quiet'];
   return (
     <header class={`top top-${progress?.phase ?? 'quiet'}`}>
@@ -62,6 +65,13 @@ export function Header({ state, waiting }: { state: PageState; waiting: number }
         <li class={waiting > 0 ? 'count-wants' : ''}>
           <a href="#held">{plural(waiting, 'command')} waiting for people</a>
         </li>
+        {state.actions.size > 0 && (
+          <li class={proposed > 0 ? 'count-wants' : ''}>
+            <a href="#actions">
+              {plural(proposed, 'action')} proposed, {enforced} in force
+            </a>
+          </li>
+        )}
         <li>
           <a href="#incidents">{plural(state.incidents.size, 'incident')}</a>
         </li>

@@ -1,4 +1,5 @@
 // Incidents: each one story, in order, and each step open to its evidence.
+import { DnsFacts } from './dns.tsx';
 import { FindingFacts } from './finding.tsx';
 import type { Live, PageState } from './live.ts';
 import { SeverityMark } from './marks.tsx';
@@ -8,7 +9,7 @@ import { assetName, clock, dayClock, percent, planes, plural } from './words.ts'
 /** Devices named under an incident; the rest is counted. */
 const ASSETS_MAX = 8;
 
-export function Incidents({ live, state }: { live: Live; state: PageState }) {
+export function Incidents({ live, state, show }: { live: Live; state: PageState; show: (finding: string) => void }) {
   const order = ['critical', 'high', 'medium', 'low', 'info'];
   const incidents = [...state.incidents.values()].sort(
     (a, b) => order.indexOf(a.severity) - order.indexOf(b.severity) || (a.lastAt < b.lastAt ? 1 : -1),
@@ -21,14 +22,23 @@ export function Incidents({ live, state }: { live: Live; state: PageState }) {
           Nothing so far. Findings that belong together appear here as one story, from the first sign on.
         </p>
       ) : (
-        incidents.map((i, n) => <IncidentStory key={i.id} live={live} state={state} incident={i} open={n === 0} />)
+        incidents.map((i, n) => (
+          <IncidentStory key={i.id} live={live} state={state} incident={i} open={n === 0} show={show} />
+        ))
       )}
     </section>
   );
 }
 
-function IncidentStory(props: { live: Live; state: PageState; incident: WireIncident; open: boolean }) {
-  const { live, state, incident, open } = props;
+function IncidentStory(props: {
+  live: Live;
+  state: PageState;
+  incident: WireIncident;
+  open: boolean;
+  show: (finding: string) => void;
+}) {
+  const { live, state, incident, open, show } = props;
+  const known = incident.findings.flatMap((id) => state.findings.get(id) ?? []);
   const more = incident.assets.length - ASSETS_MAX;
   return (
     <details class="incident" open={open}>
@@ -58,6 +68,7 @@ function IncidentStory(props: { live: Live; state: PageState; incident: WireInci
           </div>
         )}
       </dl>
+      <DnsFacts findings={known} show={show} />
       <ol class="story" aria-label="What happened, in order">
         {incident.story.map((step) => (
           <li key={`${step.finding} ${step.at}`}>

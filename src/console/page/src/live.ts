@@ -1,6 +1,8 @@
 // The page's copy of the state: taken whole once, then kept by server-sent events. When the connection drops the page
 // keeps showing what it had and says so; on `reset`, or after a restart of the server, it takes the whole state again.
 import type {
+  WireAction,
+  WireCoverage,
   WireDecision,
   WireEnd,
   WireFinding,
@@ -16,6 +18,8 @@ import type {
 /** Findings and verdicts the page keeps; older ones are still to be had by id. */
 const FINDINGS_MAX = 5_000;
 const VERDICTS_MAX = 500;
+const ACTIONS_MAX = 500;
+const COVERAGE_MAX = 500;
 /** Changes are shown together, at most this often. */
 const PAINT_MS = 120;
 const AGAIN_MS = 2_000;
@@ -35,6 +39,11 @@ export interface PageState {
   readonly grid: WireGrid | undefined;
   readonly end: WireEnd | undefined;
   readonly people: readonly string[];
+  readonly actions: ReadonlyMap<string, WireAction>;
+  readonly consumers: readonly string[];
+  /** By plane and what. */
+  readonly coverage: ReadonlyMap<string, WireCoverage>;
+  readonly responds: boolean;
 }
 
 const empty: PageState = {
@@ -50,6 +59,10 @@ const empty: PageState = {
   grid: undefined,
   end: undefined,
   people: [],
+  actions: new Map(),
+  consumers: [],
+  coverage: new Map(),
+  responds: false,
 };
 
 export class Live {
@@ -88,6 +101,10 @@ export class Live {
     on<{ grid?: WireGrid }>('state', (s) => s.grid !== undefined && this.#set({ grid: s.grid }));
     on<WireProgress>('progress', (progress) => this.#set({ progress }));
     on<WireEnd>('end', (end) => this.#set({ end }));
+    on<WireAction>('action', (a) => this.#set({ actions: put(this.state.actions, a.id, a, ACTIONS_MAX) }));
+    on<WireCoverage>('coverage', (c) =>
+      this.#set({ coverage: put(this.state.coverage, coverageKey(c), c, COVERAGE_MAX) }),
+    );
     on('reset', () => void this.#take());
   }
 
@@ -111,6 +128,10 @@ export class Live {
         grid: s.grid,
         end: s.end,
         people: s.people ?? [],
+        actions: new Map(s.actions.map((a) => [a.id, a])),
+        consumers: s.consumers,
+        coverage: new Map(s.coverage.map((c) => [coverageKey(c), c])),
+        responds: s.responds,
       });
       return s.last;
     } catch {
@@ -119,12 +140,23 @@ export class Live {
     }
   }
 
-  async decide(hold: WireHold, answer: 'release' | 'refuse', person: string): Promise<WireDecision> {
+  decide(hold: WireHold, answer: 'release' | 'refuse', person: string): Promise<WireDecision> {
+    const digest = hold.digest === undefined ? {} : { digest: hold.digest };
+    return this.#answer(`/api/holds/${encodeURIComponent(hold.id)}/${answer}`, { person, ...digest });
+  }
+
+  /** The records go along, so that what the person read is what is done. */
+  respond(action: WireAction, answer: 'enforce' | 'undo', person: string): Promise<WireDecision> {
+    const records = action.records.map((r) => r.record);
+    return this.#answer(`/api/actions/${encodeURIComponent(action.id)}/${answer}`, { person, records });
+  }
+
+  async #answer(path: string, body: object): Promise<WireDecision> {
     try {
-      const response = await fetch(`/api/holds/${encodeURIComponent(hold.id)}/${answer}`, {
+      const response = await fetch(path, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-parapet-token': this.#token },
-        body: JSON.stringify({ person, ...(hold.digest === undefined ? {} : { digest: hold.digest }) }),
+        body: JSON.stringify(body),
       });
       return (await response.json()) as WireDecision;
     } catch {
@@ -153,6 +185,10 @@ export class Live {
       this.#paint(this.state);
     }, PAINT_MS);
   }
+}
+
+function coverageKey(c: WireCoverage): string {
+  return `${c.plane} ${c.what}`;
 }
 
 function put<T>(map: ReadonlyMap<string, T>, key: string, value: T, most = Infinity): ReadonlyMap<string, T> {

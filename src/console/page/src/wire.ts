@@ -1,5 +1,5 @@
 // The records as they arrive: the same as in ../../source.ts, with times as ISO 8601 text.
-import type { Finding, Incident, TrustRecord, Verdict } from '#findings';
+import type { Action, Coverage, Finding, Incident, TrustRecord, Verdict } from '#findings';
 import type * as source from '../../source.ts';
 
 type TimeKey = 'at' | 'firstAt' | 'lastAt' | 'until' | 'deadline' | 'expiresAt';
@@ -17,5 +17,15 @@ export type WireHold = Wire<source.HeldCommand>;
 export type WireGrid = Wire<source.GridView>;
 export type WireProgress = Wire<source.Progress>;
 export type WireEnd = Wire<source.End>;
-export type WireSnapshot = Wire<source.Snapshot> & { readonly last: string; readonly token: string };
+export type WireAction = Wire<Action>;
+export type WireCoverage = Wire<Coverage>;
+export type WireSnapshot = Wire<source.Snapshot> & {
+  readonly last: string;
+  readonly token: string;
+  readonly actions: readonly WireAction[];
+  readonly consumers: readonly string[];
+  readonly coverage: readonly WireCoverage[];
+  /** Whether actions can be answered here. */
+  readonly responds: boolean;
+};
 export type WireDecision = source.Decision;

@@ -1,5 +1,5 @@
 // How facts are put into words: times, shares, commands. Formatting only; nothing is worked out here.
-import type { WireFinding, WireHold } from './wire.ts';
+import type { WireAction, WireFinding, WireHold } from './wire.ts';
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
@@ -13,6 +13,29 @@ export function day(iso: string): string {
 /** `25 Nov 14:05` */
 export function dayClock(iso: string): string {
   return `${Number(iso.slice(8, 10))} ${months[Number(iso.slice(5, 7)) - 1] ?? ''} ${iso.slice(11, 16)}`;
+}
+
+/** Whether its records stand in the resolvers' list, confirmed or not: then it has an end. */
+export function isPublished(action: WireAction): boolean {
+  return action.state === 'enforced' || (action.state === 'proposed' && action.until !== undefined);
+}
+
+/** How long from one ISO time to another, in the two largest units: `3 h 42 min`, `48 s`; `no time` where it is past. */
+export function left(fromIso: string, toIso: string): string {
+  const seconds = Math.round((Date.parse(toIso) - Date.parse(fromIso)) / 1000);
+  if (!(seconds > 0)) return 'no time';
+  const units: [number, string][] = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ];
+  const first = units.findIndex(([size]) => seconds >= size);
+  const [big, bigName] = units[first]!;
+  const text = `${Math.floor(seconds / big)} ${bigName}`;
+  const next = units[first + 1];
+  const rest = next === undefined ? 0 : Math.floor((seconds % big) / next[0]);
+  return rest === 0 ? text : `${text} ${rest} ${next![1]}`;
 }
 
 /** A share 0..1 as a percentage; near the ends one digit more, so that 0.999 doesn't read as certainty. */

@@ -1,0 +1,54 @@
+// Names of the ATT&CK techniques that findings carry (MITRE ATT&CK: Enterprise, ICS v18.1, Mobile v17.1). Other systems
+// show a name, not an id; an id that isn't here goes out without one.
+const names: Readonly<Record<string, string>> = {
+  T0831: 'Manipulation of Control',
+  T0832: 'Manipulation of View',
+  T0855: 'Unauthorized Command Message',
+  T0886: 'Remote Services',
+  T1021: 'Remote Services',
+  'T1021.001': 'Remote Desktop Protocol',
+  'T1021.002': 'SMB/Windows Admin Shares',
+  'T1021.003': 'Distributed Component Object Model',
+  'T1021.004': 'SSH',
+  'T1021.006': 'Windows Remote Management',
+  T1036: 'Masquerading',
+  T1041: 'Exfiltration Over C2 Channel',
+  T1048: 'Exfiltration Over Alternative Protocol',
+  'T1048.003': 'Exfiltration Over Unencrypted Non-C2 Protocol',
+  T1071: 'Application Layer Protocol',
+  'T1071.001': 'Web Protocols',
+  'T1071.004': 'DNS',
+  T1090: 'Proxy',
+  T1428: 'Exploitation of Remote Services',
+  T1430: 'Location Tracking',
+  'T1430.002': 'Impersonate SS7 Nodes',
+  T1451: 'SIM Card Swap',
+  T1464: 'Network Denial of Service',
+  T1496: 'Resource Hijacking',
+  'T1496.002': 'Bandwidth Hijacking',
+  T1498: 'Network Denial of Service',
+  T1499: 'Endpoint Denial of Service',
+  T1557: 'Adversary-in-the-Middle',
+  T1568: 'Dynamic Resolution',
+  'T1568.002': 'Domain Generation Algorithms',
+  T1570: 'Lateral Tool Transfer',
+  T1572: 'Protocol Tunneling',
+  T1573: 'Encrypted Channel',
+  T1638: 'Adversary-in-the-Middle',
+};
+
+export interface Technique {
+  readonly uid: string;
+  readonly name?: string;
+}
+
+/** The technique with its name, where known. */
+export function techniqueOf(id: string): Technique {
+  const name = names[id];
+  return name === undefined ? { uid: id } : { uid: id, name };
+}
+
+/** Its page, for ids of the form `T1071` or `T1071.004`; ATT&CK keeps one address for all its domains. */
+export function techniqueUrl(id: string): string | undefined {
+  return /^T\d{4}(\.\d{3})?$/.test(id) ? `https://attack.mitre.org/techniques/${id.replace('.', '/')}` : undefined;
+}
