@@ -63,7 +63,7 @@ export async function analyzeVerb(args: string[]): Promise<number> {
   });
   if (show) process.stderr.write('\r\u001b[K');
   if (o.values.store !== undefined) await keepOutcome(o.values.store as string, outcome);
-  await print(outcome, o, (performance.now() - started) / 1000);
+  await print(outcome, o, summaryOf(outcome, (performance.now() - started) / 1000, chosen));
   if (failOn !== undefined && outcome.findings.some((f) => atLeast(f.severity, failOn))) return ExitCode.FoundSomething;
   return outcome.faults.length > 0 ? ExitCode.PartUnread : ExitCode.Done;
 }
@@ -77,8 +77,7 @@ function showProgress(read: number, size: number): void {
   process.stderr.write(`\r\u001b[K${mb(read)}${size > 0 ? ` of ${mb(size)}` : ''} MB read`);
 }
 
-async function print(outcome: Outcome, o: Common, seconds: number): Promise<void> {
-  const summary = summaryOf(outcome, seconds);
+async function print(outcome: Outcome, o: Common, summary: readonly Summary[]): Promise<void> {
   if (o.format === 'text') {
     await write(text(outcome, summary, painter(o.values)));
     return;
@@ -132,7 +131,7 @@ const messagesOf: Readonly<Record<string, readonly string[]>> = {
  * One summary for all planes. `seconds` and `peakRssBytes` are facts of the run, not of the input, so two runs would
  * differ by them: they are 0 in ndjson unless PARAPET_TIMES=1 asks for them.
  */
-function summaryOf(outcome: Outcome, seconds: number): Summary[] {
+function summaryOf(outcome: Outcome, seconds: number, chosen: ReadonlySet<string> | undefined): Summary[] {
   const timed = process.stdout.isTTY === true || process.env.PARAPET_TIMES === '1';
   const rows = outcome.rows;
   const one = (plane: string, messages: number, findings: number, incidents: number): Summary => ({
@@ -152,7 +151,8 @@ function summaryOf(outcome: Outcome, seconds: number): Summary[] {
   for (const [plane, kinds] of Object.entries(messagesOf)) {
     const messages = kinds.reduce((n, k) => n + (rows[k] ?? 0), 0);
     const findings = outcome.findings.filter((f) => f.plane === plane).length;
-    if (messages > 0 || findings > 0)
+    // Rows of another plane may have been made for a detector of this one.
+    if ((messages > 0 || findings > 0) && (chosen?.has(plane) ?? true))
       out.push(one(plane, messages, findings, outcome.incidents.filter((i) => i.planes.includes(plane)).length));
   }
   out.push(

@@ -57,7 +57,7 @@ export async function scoreFolder(
   const city = loadCity(cityPath ?? (existsSync(join(dir, 'city.yaml')) ? join(dir, 'city.yaml') : undefined));
   const truth = readTruth(dir);
   const planes = new Set(['dns', 'flow', 'signalling', 'power', 'gateway'].filter((p) => !without.has(p)));
-  const inputs = ['network.pcap', 'signalling.pcap', 'readings.ndjson', 'commands.ndjson']
+  const inputs = ['network.pcap', 'dns.pcap', 'signalling.pcap', 'readings.ndjson', 'commands.ndjson']
     .map((n) => join(dir, n))
     .filter((p) => existsSync(p));
   const outcome = await analyze(inputs, {

@@ -2,7 +2,13 @@
 // exports: a kind, made anew for each run.
 import type { Decoder, DecoderCard } from '#events';
 
+/** What those who take a decoder's events don't need, so that it costs nothing. */
+export interface DecoderOptions {
+  /** No flows of port 53: rows of DNS messages tell of them. */
+  readonly withoutDns?: boolean;
+}
+
 export interface DecoderKind {
   readonly card: DecoderCard;
-  create(): Decoder;
+  create(options?: DecoderOptions): Decoder;
 }

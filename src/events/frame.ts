@@ -8,7 +8,12 @@ export const BATCH_ROWS = 1024;
 export const LinkType = {
   Null: 0,
   Ethernet: 1,
+  Ppp: 9,
+  Fddi: 10,
+  PppHdlc: 50,
+  PppEther: 51,
   Raw: 101,
+  CiscoHdlc: 104,
   Loop: 108,
   LinuxSll: 113,
   Sccp: 142,

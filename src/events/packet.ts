@@ -31,7 +31,7 @@ export class PacketBatch {
   /** Where the captured payload lies in `bytes`; `payloadCaptured` of it is there. */
   readonly payloadOffset = new Int32Array(BATCH_ROWS);
   readonly payloadCaptured = new Int32Array(BATCH_ROWS);
-  /** IP packets that the datagram came in: 1, or the number of its fragments. */
+  /** IP packets that the datagram came in: 1, or the number of its fragments (255 at the most). */
   readonly parts = new Uint8Array(BATCH_ROWS).fill(1);
   /** Outer VLAN id, 0 where untagged. */
   readonly vlan = new Uint16Array(BATCH_ROWS);

@@ -5,6 +5,7 @@ import { decideRecorded } from './decide.ts';
 import { Engine } from './engine.ts';
 import { Feed, listInputs } from './feed.ts';
 import { Hub, type Twin } from './hub.ts';
+import { sources } from './registry.ts';
 
 export interface AnalyzeOptions {
   readonly city: City;
@@ -59,6 +60,15 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
       }
     }
     engine.end();
+    for (const [name, files] of feed.kinds)
+      for (const [i, text] of (sources.find((s) => s.card.name === name)?.card.doesNotTell ?? []).entries())
+        engine.coverage.set(`${name}\u0000${i}`, {
+          kind: 'coverage',
+          plane: 'dns',
+          what: `${name}-log`,
+          count: files,
+          text,
+        });
     if ((engine.rows.reading ?? 0) > 0) hub.estimate(engine.at);
   } finally {
     feed.close();

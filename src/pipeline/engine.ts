@@ -64,9 +64,10 @@ export class Engine implements Sink {
         grew = true;
       }
     }
+    const withoutDns = chosen.every((d) => d.card.plane === 'dns' || !d.card.takes.includes('flow'));
     for (const kind of decoderKinds) {
       if (!wanted.has(kind.card.name)) continue;
-      const decoder = kind.create();
+      const decoder = kind.create({ withoutDns });
       this.#decoders.push(decoder);
       for (const takes of kind.card.takes) push(this.#decodersOf, takes, decoder);
     }

@@ -2,6 +2,7 @@
 import type { FaultTable, Origin } from '#events';
 import type { Fault } from '#findings';
 import { fileFaults } from '#sources';
+import { dnstapListenFaults } from '#sources/dnstap';
 import { liveFaults } from '#sources/live';
 import { mqttFaults } from '#sources/mqtt';
 import { decoders, sources } from './registry.ts';
@@ -10,6 +11,7 @@ const table: FaultTable = Object.assign(
   {},
   fileFaults,
   liveFaults,
+  dnstapListenFaults,
   mqttFaults,
   ...sources.map((s) => s.card.faults),
   ...decoders.map((d) => d.card.faults),

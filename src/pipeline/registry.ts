@@ -14,21 +14,37 @@ import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
 import type { DetectorKind } from '#detectors';
 import { beacon } from '#detectors/beacon';
+import { dga } from '#detectors/dga';
+import { dnsBypass } from '#detectors/dns-bypass';
 import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
 import { newEdge } from '#detectors/new-edge';
+import { rebinding } from '#detectors/rebinding';
 import { relay } from '#detectors/relay';
 import { signalling } from '#detectors/signalling';
 import type { SourceKind } from '#sources';
+import { dnstap } from '#sources/dnstap';
+import { eve } from '#sources/eve';
 import { ndjson } from '#sources/ndjson';
 import { pcap } from '#sources/pcap';
 import { pcapng } from '#sources/pcapng';
+import { resolverLogs } from '#sources/resolver-log';
 import { zeek } from '#sources/zeek';
 
 /** Tried in this order on the first bytes of an input. */
-export const sources: readonly SourceKind[] = [pcapng, pcap, ndjson, zeek];
+export const sources: readonly SourceKind[] = [pcapng, pcap, dnstap, ndjson, zeek, eve, ...resolverLogs];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
 export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, flow];
 
-export const detectors: readonly DetectorKind[] = [dnsTunnel, dnsRepeats, relay, newEdge, beacon, signalling];
+export const detectors: readonly DetectorKind[] = [
+  dnsTunnel,
+  dnsRepeats,
+  dga,
+  rebinding,
+  dnsBypass,
+  relay,
+  newEdge,
+  beacon,
+  signalling,
+];

@@ -1,7 +1,19 @@
+export { type DnsAttack, type DnsPlace, Ledger } from './attackers/dns-attack.ts';
+export { type Cast, dnsCast, monthCast } from './attackers/dns-cast.ts';
+export { DnsBatches, renderDnsBatches } from './encode/dns-batches.ts';
 export { type Executed, executeOnTruth, harmfulIds } from './execute.ts';
 export type { RangeOptions, RangeSummary } from './scenario.ts';
+export {
+  DnsWorld,
+  type DnsWorldOptions,
+  Exchange,
+  type ExchangeSource,
+  exchanges,
+  MergedSource,
+} from './worlds/dns/index.ts';
 
 import { type RangeOptions, type RangeSummary, runBlackout } from './scenario.ts';
+import { dnsScenarios, runDns } from './scenario-dns.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -15,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
     text: 'a 118-bus city with cellular meters: quiet days, then hijacked devices, false load and commands that would darken it',
     run: runBlackout,
   },
+  ...dnsScenarios.map((spec) => ({ name: spec.name, text: spec.text, run: (o: RangeOptions) => runDns(spec, o) })),
 ];
 
 /** @throws RangeError where no scenario has that name. */

@@ -31,6 +31,12 @@ export interface RangeOptions {
   /** Cellular smart meters; 2,000 by default, at least one a load bus whatever is asked. */
   readonly meters?: number;
   readonly attack?: boolean;
+  /** DNS scenarios only: clients, days, public names (most popular first), names that a sleeper asks, logs beside the capture. */
+  readonly clients?: number;
+  readonly days?: number;
+  readonly names?: readonly string[];
+  readonly sleeperNames?: readonly string[];
+  readonly logs?: 'all' | readonly string[];
 }
 export interface RangeSummary {
   readonly scenario: string;

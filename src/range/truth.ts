@@ -11,6 +11,12 @@ export interface TruthStep {
   /** Grows while the step runs. */
   leakedBytes?: number;
   harmful?: boolean;
+  /** DNS: the attacker's zone, the family of tools, octets that came down, and both as they grew. */
+  readonly zone?: string;
+  readonly tool?: string;
+  readonly leakedDownBytes?: number;
+  /** Seconds after `at`, octets up, octets down. */
+  readonly leaked?: readonly (readonly [number, number, number])[];
 }
 
 export class TruthLog {
@@ -46,6 +52,10 @@ export class TruthLog {
         ...(first > 0 ? { first: { file, [place]: first } } : {}),
         ...(step.leakedBytes === undefined ? {} : { leakedBytes: step.leakedBytes }),
         ...(step.harmful === undefined ? {} : { harmful: step.harmful }),
+        ...(step.zone === undefined ? {} : { zone: step.zone }),
+        ...(step.tool === undefined ? {} : { tool: step.tool }),
+        ...(step.leakedDownBytes === undefined ? {} : { leakedDownBytes: step.leakedDownBytes }),
+        ...(step.leaked === undefined ? {} : { leaked: step.leaked }),
       };
       out.add(step.at, JSON.stringify(line));
     }

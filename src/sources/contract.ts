@@ -20,6 +20,8 @@ export interface SourceKind {
     /** What it reads, in a phrase for --help. */
     readonly reads: string;
     readonly faults: FaultTable;
+    /** What it can't show, a sentence each; printed as coverage of a run that read it. */
+    readonly doesNotTell?: readonly string[];
   };
   /** Whether the first bytes (decompressed, at most 4096) are this kind's. */
   probe(head: Uint8Array, path: string): boolean;

@@ -1,3 +1,4 @@
+export { ActionLedger, openActions } from './actions.ts';
 export { type StoreCode, StoreError } from './errors.ts';
 export { type EvidenceOptions, type EvidenceRow, EvidenceWriter, evidenceRows, pruneEvidence } from './evidence.ts';
 export { type HuntAnswer, huntStore, huntTables } from './hunt.ts';

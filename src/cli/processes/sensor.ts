@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
-import type { Finding } from '#findings';
+import type { Coverage, Finding } from '#findings';
 import { Engine, Feed, listInputs, MqttSource, openDnstap, openLive, type Source } from '#pipeline';
 import { endInWords, endWithParent, isLiveInput, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
 
@@ -148,7 +148,19 @@ async function pace(at: number): Promise<void> {
   }
 }
 
+/** What live inputs lost, as their drivers and queues count it. */
+const losses: (() => Coverage | undefined)[] = [];
+
+function lossOf(what: string, text: string, count: () => number): void {
+  losses.push(() => {
+    const lost = count();
+    return lost === 0 ? undefined : { kind: 'coverage', plane: 'all', what, count: lost, text };
+  });
+}
+
 async function tellCoverage(): Promise<void> {
+  const lost = losses.map((l) => l()).filter((c) => c !== undefined);
+  for (const c of lost) engine.coverage.set(`${c.plane}\u0000${c.what}`, c);
   if (engine.coverage.size > 0) await channel.send({ kind: 'coverage', coverage: [...engine.coverage.values()] });
 }
 
@@ -175,9 +187,25 @@ async function live(source: Source): Promise<void> {
 }
 
 async function openLiveInput(input: string): Promise<Source> {
-  if (input.startsWith('live:')) return openLive({ interface: input.slice(5) });
-  if (input.startsWith('dnstap:unix:')) return openDnstap({ unix: input.slice(12) });
-  if (input.startsWith('dnstap:tcp:')) return openDnstap({ tcp: input.slice(11) });
+  if (input.startsWith('live:')) {
+    const source = await openLive({ interface: input.slice(5) });
+    lossOf(
+      input,
+      `packets of ${input} were dropped before they could be read`,
+      () => Math.max(0, source.loss.droppedByKernel) + Math.max(0, source.loss.droppedByInterface),
+    );
+    return source;
+  }
+  if (input.startsWith('dnstap:')) {
+    const at = input.slice(7);
+    const source = await openDnstap(at.startsWith('unix:') ? { unix: at.slice(5) } : { tcp: at.replace(/^tcp:/, '') });
+    lossOf(
+      input,
+      `messages of ${input} were dropped because they came faster than they were read`,
+      () => source.loss.shed,
+    );
+    return source;
+  }
   const power = city.file.twins?.power;
   return new MqttSource({ url: input, readings: power?.readings ?? '', commands: power?.commands ?? '' });
 }

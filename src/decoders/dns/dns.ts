@@ -72,6 +72,7 @@ class DnsDecoder implements Decoder {
             if (!reader.hasRoom) this.#flush(sink);
             reader.foreign(code === 'DNS_IODINE_RAW' ? Foreign.IodineRaw : Foreign.NotDns, payloadBytes[i]!);
             this.#place(packets, i, out.count - 1, from === 53);
+            out.isResponse[out.count - 1] = from === 53 ? 1 : 0;
           }
           continue;
         }

@@ -12,7 +12,7 @@ import {
   type Sink,
 } from '#events';
 import { isGroupAddress } from '#lib/address';
-import type { DecoderKind } from '../contract.ts';
+import type { DecoderKind, DecoderOptions } from '../contract.ts';
 import { Service, serviceOfPayload, serviceOfPort } from './service.ts';
 import { CROWDED, FlowTable, ROWS_MAX, Seen } from './table.ts';
 
@@ -40,11 +40,12 @@ export const flow: DecoderKind = {
     limits: `${ROWS_MAX} live flows; when full, the idlest of sixteen goes`,
     faults: {},
   },
-  create: () => new FlowDecoder(),
+  create: (options) => new FlowDecoder(options),
 };
 
 class FlowDecoder implements Decoder {
   readonly card = flow.card;
+  readonly #withoutDns: boolean;
   readonly #table = new FlowTable();
   readonly #out = new FlowBatch();
   readonly #name = { offset: 0, length: 0 };
@@ -55,6 +56,10 @@ class FlowDecoder implements Decoder {
   #hand = 0;
   #sweptAt = Number.NEGATIVE_INFINITY;
   shed = 0;
+
+  constructor(options: DecoderOptions = {}) {
+    this.#withoutDns = options.withoutDns ?? false;
+  }
 
   decode(batch: EventBatch, sink: Sink): void {
     if (!(batch instanceof PacketBatch)) return;
@@ -76,6 +81,7 @@ class FlowDecoder implements Decoder {
     const protocol = p.protocol[i]!;
     let sourcePort = p.sourcePort[i]!;
     let destinationPort = p.destinationPort[i]!;
+    if (this.#withoutDns && (destinationPort === 53 || sourcePort === 53)) return;
     if (protocol === 1 || protocol === 58) {
       // Request and reply of one kind meet in one flow: the type pair stands for the ports.
       const pair = icmpPair(p.icmp[i]! >> 8, protocol);

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ip } from '#decoders/ip';
 import { type EventBatch, FrameBatch, formatAddress, LinkType, type PacketBatch, type Sink } from '#events';
-
-const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/\s+/g, ''), 'hex'));
+import { fragment, fragments, framesOf, hex, ipv4, ipv6, udp } from './testing.ts';
 
 interface Row {
   from: string;
@@ -51,7 +50,9 @@ function decode(
     },
     fault: (code, _origin, _place, offset) => void faults.push([code, offset]),
   };
-  ip.create().decode(frames, sink);
+  const decoder = ip.create();
+  decoder.decode(frames, sink);
+  decoder.end(sink);
   return { rows, faults };
 }
 
@@ -140,6 +141,37 @@ describe('ip', () => {
     const { rows, faults } = decode(hex(frame), link);
     expect(rows).toEqual([]);
     expect(faults.map((f) => f[0])).toEqual([code]);
+  });
+
+  it('every column of a row is written, whatever stood there before', () => {
+    const tcp = hex('30 39 00 35 00000001 00000002 50 18 01 00 00 00 00 00 aa');
+    const packets = [
+      ipv4(6, tcp),
+      ipv4(17, udp(1, 2, hex('aa'))),
+      ipv4(1, hex('0800 0000')),
+      ipv6(132, new Uint8Array(12)),
+      ipv4(47, ipv4(50, hex('aa'))),
+      ...fragments(4, 17, udp(1, 2, new Uint8Array(100)), [56]),
+      fragment(4, 17, new Uint8Array(8), 80, true, 99),
+    ];
+    const columns = (before: number): unknown[] => {
+      const decoder = ip.create();
+      const rows: unknown[] = [];
+      const emit = (batch: EventBatch): void => {
+        for (const [name, column] of Object.entries(batch)) {
+          if (!ArrayBuffer.isView(column) || name === 'bytes') continue;
+          rows.push([name, [...(column as Uint8Array).subarray(0, name === 'addresses' ? 8 : 1)]]);
+          new Uint8Array(column.buffer).fill(before);
+        }
+      };
+      const sink: Sink = { emit, fault: () => {} };
+      for (const packet of packets) decoder.decode(framesOf([packet], LinkType.Raw), sink);
+      decoder.end(sink);
+      // The first row stands on the columns' own zeros.
+      return rows.slice(18);
+    };
+    expect(columns(0xa5)).toEqual(columns(0x5a));
+    expect(columns(0xa5).length).toBeGreaterThan(100);
   });
 
   it('any bytes on any link: no throw, and every range lies inside the frame', () => {

@@ -1,10 +1,10 @@
-// Bytes of a file, standard input or a child's output, decompressed by content (gzip, zstd), in one reused buffer.
+// Bytes of a file, standard input or a child's output, decompressed by content (./inflate.ts), in one reused buffer.
 // Plain files are read with readSync into 256 KiB that stay in the processor's cache; the rest streams.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import type { FaultTable } from '#events';
 import type { ByteReader } from '../contract.ts';
+import { inflate } from './inflate.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -17,11 +17,12 @@ export const fileFaults: FaultTable = {
   FILE_EMPTY: { text: 'The file has no bytes.', remedy: 'Check how it was written or copied.', lost: 'nothing' },
   FILE_UNKNOWN: {
     text: 'The content is of no kind that is understood.',
-    remedy: 'Give a capture (pcap, pcapng), a Zeek log or NDJSON records; compressed with gzip or zstd if you like.',
+    remedy:
+      'Give a capture (pcap, pcapng), a dnstap file, a Zeek log or NDJSON records; compressed once with gzip, zstd or xz if you like.',
     lost: 'the whole file',
   },
   FILE_DECOMPRESS: {
-    text: 'The compressed data break off or are damaged.',
+    text: 'The compressed data break off, are damaged, or need more memory than is given.',
     remedy: 'Decompress it by hand to see how far it is sound, or copy it again.',
     lost: 'what follows the damage',
   },
@@ -37,38 +38,17 @@ export async function openBytes(path: string): Promise<ByteReader> {
     throw Object.assign(new Error('is a folder'), { code: 'EISDIR' });
   }
   const plain = new PlainReader(fd, stat.size);
-  await plain.fill(4);
-  const inflate = inflater(plain.buffer, plain.end);
-  if (inflate === undefined) return plain;
-  const raw = Readable.from(chunks(plain), { objectMode: false, highWaterMark: CHUNK_BYTES });
-  raw.on('error', (error) => inflate.destroy(error));
-  return new StreamReader(raw.pipe(inflate), plain.progress, () => plain.close());
+  const inflated = await inflate(plain);
+  if (inflated === undefined) return plain;
+  return new StreamReader(inflated, plain.progress, () => plain.close());
 }
 
 /** Bytes of a stream (a child's output, a socket), decompressed where its first bytes say so. */
 export async function readBytes(stream: Readable, size: number): Promise<ByteReader> {
-  const reader = new StreamReader(stream, { read: 0, size }, () => stream.destroy());
-  await reader.fill(4);
-  const inflate = inflater(reader.buffer, reader.end);
-  if (inflate === undefined) return reader;
-  const raw = Readable.from(chunks(reader), { objectMode: false });
-  raw.on('error', (error) => inflate.destroy(error));
-  return new StreamReader(raw.pipe(inflate), reader.progress, () => reader.close());
-}
-
-function inflater(head: Uint8Array, length: number): ReturnType<typeof createGunzip> | undefined {
-  if (length >= 3 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 8) return createGunzip();
-  if (length >= 4 && head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd)
-    return createZstdDecompress();
-  return undefined;
-}
-
-async function* chunks(reader: ByteReader): AsyncGenerator<Uint8Array> {
-  while ((await reader.fill(1)) > 0) {
-    // A copy: the stream keeps the chunk while the reader's buffer is filled anew.
-    yield reader.buffer.slice(reader.start, reader.end);
-    reader.start = reader.end;
-  }
+  const reader = new StreamReader(stream[Symbol.asyncIterator](), { read: 0, size }, () => stream.destroy());
+  const inflated = await inflate(reader);
+  if (inflated === undefined) return reader;
+  return new StreamReader(inflated, reader.progress, () => reader.close());
 }
 
 abstract class Window implements ByteReader {
@@ -146,9 +126,9 @@ class StreamReader extends Window {
   /** Set where the stream failed (damaged gzip, broken pipe): what came before is still read. */
   failure: Error | undefined;
 
-  constructor(stream: Readable, progress: { read: number; size: number }, closeUnder: () => void) {
+  constructor(iterator: AsyncIterator<Uint8Array>, progress: { read: number; size: number }, closeUnder: () => void) {
     super();
-    this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    this.#iterator = iterator;
     this.progress = progress;
     this.#closeUnder = closeUnder;
   }
@@ -178,6 +158,8 @@ class StreamReader extends Window {
 
   override close(): void {
     this.#ended = true;
+    // Frees a decoder that has not come to its end.
+    void this.#iterator.return?.().catch(() => {});
     this.#closeUnder();
   }
 }

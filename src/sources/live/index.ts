@@ -1,9 +1,2 @@
-export {
-  type LiveCode,
-  LiveError,
-  type LiveLoss,
-  type LiveOptions,
-  type LiveSource,
-  liveFaults,
-  openLive,
-} from './live.ts';
+export { LiveError, type LiveOptions, type LiveSource, liveFaults, openLive } from './live.ts';
+export type { LiveCode, LiveLoss } from './tool.ts';

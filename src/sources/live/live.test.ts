@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EventBatch, Sink } from '#events';
 import { LiveError, type LiveSource, liveFaults, openLive } from '#sources/live';
@@ -8,6 +11,8 @@ const netns = `parapet-live-${process.pid}`;
 const run = (...words: string[]): boolean => spawnSync(words[0]!, words.slice(1)).status === 0;
 const isPermitted = run('ip', 'netns', 'add', netns);
 const hasTcpdump = spawnSync('tcpdump', ['--version']).error === undefined;
+const hasDumpcap = spawnSync('dumpcap', ['--version']).error === undefined;
+if (!hasDumpcap) console.log('skipped: dumpcap is not installed');
 if (!isPermitted) console.log('skipped: network namespaces are not permitted here');
 if (!hasTcpdump) console.log('skipped: tcpdump is not installed');
 afterAll(() => {
@@ -92,6 +97,96 @@ describe.skipIf(!isPermitted || !hasTcpdump)('a live interface', () => {
     while (await source.pull(Number.POSITIVE_INFINITY, heard.sink));
     expect(source.loss.droppedByKernel).toBeGreaterThan(0);
     expect(heard.faults).toEqual(['LIVE_DROPPED']);
+  });
+
+  it('tells its counts while it runs', async () => {
+    const source = track(await openLive({ interface: 'lo', bufferKib: 2, through }));
+    const heard = hear();
+    send(9, ['x'.repeat(8000)], 2000);
+    expect(source.loss.droppedByKernel).toBe(-1);
+    source.ask();
+    // A pull waits for a packet, so there is always one more.
+    for (let i = 0; i < 50 && source.loss.droppedByKernel < 0; i++) {
+      send(9, ['more']);
+      await source.pull(Number.POSITIVE_INFINITY, heard.sink);
+    }
+    expect(source.loss.droppedByKernel).toBeGreaterThan(0);
+    send(9, ['more']);
+    await source.pull(Number.POSITIVE_INFINITY, heard.sink);
+    expect(heard.faults).toEqual(['LIVE_DROPPED']);
+  });
+
+  it('takes several interfaces at once, and all of them as one', async () => {
+    const pair = ['link', 'add', 'pa', 'type', 'veth', 'peer', 'name', 'pb'];
+    expect(run(...through, 'ip', ...pair)).toBe(true);
+    for (const name of ['pa', 'pb']) expect(run(...through, 'ip', 'link', 'set', name, 'up')).toBe(true);
+    const sources = await Promise.all(
+      ['lo', 'pa', 'any'].map((name) => openLive({ interface: name, filter: 'udp port 5355', through })),
+    );
+    const heard = sources.map((source) => ({ source: track(source), ...hear() }));
+    send(5355, ['to lo']);
+    const [lo, pa, any] = heard as [(typeof heard)[0], (typeof heard)[0], (typeof heard)[0]];
+    for (const h of [lo, any])
+      while (h.payloads.length === 0) expect(await h.source.pull(Number.POSITIVE_INFINITY, h.sink)).toBe(true);
+    for (const h of heard) {
+      h.source.stop();
+      while (await h.source.pull(Number.POSITIVE_INFINITY, h.sink));
+      expect(h.faults).toEqual([]);
+    }
+    expect(lo.payloads[0]).toContain('to lo');
+    expect(any.payloads[0]).toContain('to lo');
+    expect(pa.payloads).toEqual([]);
+  });
+
+  it.skipIf(!hasDumpcap)('takes dumpcap too, and its counts and refusals', async () => {
+    const source = track(await openLive({ interface: 'lo', filter: 'udp port 5353', through, tool: 'dumpcap' }));
+    const heard = hear();
+    const capabilities = /^CapEff:\s+(\w+)/m.exec(readFileSync(`/proc/${source.pid}/status`, 'utf8'))!;
+    expect(Number(`0x${capabilities[1]}`)).toBe(0);
+    send(5353, ['one', 'two']);
+    while (heard.payloads.length < 2) expect(await source.pull(Number.POSITIVE_INFINITY, heard.sink)).toBe(true);
+    source.stop();
+    while (await source.pull(Number.POSITIVE_INFINITY, heard.sink));
+    expect(heard.payloads.map((p) => p.slice(42))).toEqual(['one', 'two']);
+    expect(heard.faults).toEqual([]);
+    expect(source.loss).toEqual({ captured: 2, receivedByFilter: 2, droppedByKernel: 0, droppedByInterface: 0 });
+    const tool = 'dumpcap';
+    expect(await code(openLive({ interface: 'nosuch0', through, tool }))).toBe('LIVE_NO_INTERFACE');
+    expect(await code(openLive({ interface: 'lo', filter: 'port port', through, tool }))).toBe('LIVE_FILTER');
+  });
+
+  it.skipIf(!hasDumpcap)('falls back to dumpcap where there is no tcpdump', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'parapet-path-'));
+    const where = spawnSync('sh', ['-c', 'command -v dumpcap; command -v sh'], { encoding: 'utf8' }).stdout.split('\n');
+    symlinkSync(where[0]!, join(folder, 'dumpcap'));
+    symlinkSync(where[1]!, join(folder, 'sh'));
+    const before = process.env.PATH;
+    process.env.PATH = folder;
+    try {
+      const source = track(await openLive({ interface: 'lo' }));
+      expect(readFileSync(`/proc/${source.pid}/comm`, 'utf8').trim()).toBe('dumpcap');
+    } finally {
+      process.env.PATH = before;
+    }
+  });
+
+  it('ends when this process is killed, also on a silent interface', async () => {
+    const script = `
+      import { openLive } from '#sources/live';
+      const source = await openLive({ interface: 'lo', filter: 'udp port 1', through: ${JSON.stringify(through)} });
+      console.log(source.pid);
+      setInterval(() => {}, 1000);`;
+    const us = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: join(import.meta.dirname, '../../..'),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = Number(await new Promise((resolve) => us.stdout.once('data', (chunk) => resolve(String(chunk)))));
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    us.kill('SIGKILL');
+    // In a container without an init the dead child may stay as a zombie: it is gone when it has no command any more.
+    const isGone = (): boolean => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/cmdline`, 'utf8') === '';
+    for (let i = 0; i < 300 && !isGone(); i++) await sleep(10);
+    expect(isGone()).toBe(true);
   });
 
   it('says when the child dies by itself', async () => {

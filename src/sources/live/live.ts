@@ -1,17 +1,17 @@
-// A live interface through a tcpdump pipe: the child opens the interface and gives up its rights before it reads a packet
-// (-Z); this process needs none. Its output is a pcap file without end, read by ../pcap. `-U` writes packet by packet, so
-// that a quiet interface shows its packets at once.
+// A live interface through the pipe of a child, tcpdump or dumpcap: it opens the interface and gives up its rights before it
+// reads a packet; this process needs none. Its output is a pcap file without end, read by ../pcap.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { FaultTable, Origin, Sink } from '#events';
 import type { Source } from '../contract.ts';
 import { readBytes } from '../file/index.ts';
 import { pcap } from '../pcap/index.ts';
+import { dumpcap, type LiveCode, type LiveLoss, type Tool, tcpdump, UNTOLD } from './tool.ts';
 
 export const liveFaults: FaultTable = {
   ...pcap.card.faults,
   LIVE_NO_TCPDUMP: {
-    text: 'tcpdump is not installed or not in PATH.',
+    text: 'Neither tcpdump nor dumpcap is installed and in PATH.',
     remedy: 'Install tcpdump (Debian: apt-get install tcpdump), or give a capture file instead.',
     lost: 'the whole interface',
   },
@@ -27,13 +27,13 @@ export const liveFaults: FaultTable = {
     lost: 'the whole interface',
   },
   LIVE_FILTER: {
-    text: 'tcpdump does not understand the capture filter.',
+    text: 'The capture filter is not understood.',
     remedy: 'Write it as pcap-filter(7) says, for example "udp port 53 or sctp".',
     lost: 'the whole interface',
   },
   LIVE_FAILED: {
-    text: 'tcpdump ended with an error.',
-    remedy: 'Run the same tcpdump by hand to see its words; if the interface went down, start again when it is up.',
+    text: 'The capture ended with an error.',
+    remedy: 'Run tcpdump by hand to see its words; if the interface went down, start again when it is up.',
     lost: 'what passes from now on',
   },
   LIVE_DROPPED: {
@@ -43,9 +43,7 @@ export const liveFaults: FaultTable = {
   },
 };
 
-export type LiveCode = 'LIVE_NO_TCPDUMP' | 'LIVE_NOT_PERMITTED' | 'LIVE_NO_INTERFACE' | 'LIVE_FILTER' | 'LIVE_FAILED';
-
-/** The capture could not start. Code, text and remedy are those of liveFaults; `detail` is tcpdump's own last line. */
+/** The capture could not start. Code, text and remedy are those of liveFaults; `detail` is the child's own last line. */
 export class LiveError extends Error {
   readonly code: LiveCode;
   readonly remedy: string;
@@ -70,33 +68,34 @@ export interface LiveOptions {
   readonly user?: string;
   /** Kernel buffer, KiB. */
   readonly bufferKib?: number;
-  /** Words before tcpdump, such as `ip netns exec NAME`. */
+  /** Words before the program, such as `ip netns exec NAME`. */
   readonly through?: readonly string[];
-}
-
-/** What tcpdump says at its end; -1 where it did not get to say it. */
-export interface LiveLoss {
-  readonly captured: number;
-  readonly receivedByFilter: number;
-  readonly droppedByKernel: number;
-  readonly droppedByInterface: number;
+  /** Where absent: tcpdump, or dumpcap where there is no tcpdump. */
+  readonly tool?: 'tcpdump' | 'dumpcap';
 }
 
 /** Characters of the child's messages that are kept: the last ones, where its reasons and counts stand. */
 const STDERR_MAX = 4096;
 const STOP_MILLIS = 3000;
+/** How often a running tcpdump is asked for its counts. */
+const ASK_MILLIS = 10_000;
 
 /** Starts the capture. @throws LiveError where it can't */
 export async function openLive(options: LiveOptions): Promise<LiveSource> {
+  // A name that begins with a dash would be an option.
+  if (!/^[^-\s/][^\s/]{0,63}$/.test(options.interface)) throw new LiveError('LIVE_NO_INTERFACE', options.interface, '');
+  if (options.tool !== undefined) return start(options.tool === 'dumpcap' ? dumpcap : tcpdump, options);
+  try {
+    return await start(tcpdump, options);
+  } catch (error) {
+    if (!(error instanceof LiveError) || error.code !== 'LIVE_NO_TCPDUMP') throw error;
+    return start(dumpcap, options);
+  }
+}
+
+async function start(tool: Tool, options: LiveOptions): Promise<LiveSource> {
   const name = options.interface;
-  // A name that begins with a dash would be an option of tcpdump.
-  if (!/^[^-\s/][^\s/]{0,63}$/.test(name)) throw new LiveError('LIVE_NO_INTERFACE', name, '');
-  const words = [...(options.through ?? []), 'tcpdump', '-i', name, '-n', '-U', '-w', '-'];
-  words.push('-Z', options.user ?? 'nobody');
-  if (options.bufferKib !== undefined) words.push('-B', String(options.bufferKib));
-  if (options.snapBytes !== undefined) words.push('-s', String(options.snapBytes));
-  if ((options.filter ?? '') !== '') words.push('--', options.filter!);
-  const [command, ...args] = words;
+  const [command, ...args] = [...(options.through ?? []), ...tool.words(options)];
   const child = spawn(command!, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, LC_ALL: 'C' },
@@ -106,7 +105,7 @@ export async function openLive(options: LiveOptions): Promise<LiveSource> {
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (text: string) => {
       said.stderr = (said.stderr + text).slice(-STDERR_MAX);
-      if (said.stderr.includes('listening on')) resolve();
+      if (tool.ready.test(said.stderr)) resolve();
     });
     child.once('error', (error: NodeJS.ErrnoException) => {
       const code =
@@ -115,13 +114,28 @@ export async function openLive(options: LiveOptions): Promise<LiveSource> {
     });
     child.once('close', () => reject(new LiveError(reasonOf(said.stderr), name, lastLine(said.stderr))));
   });
-  return new LiveSource(child, name, said);
+  endWithUs(child);
+  return new LiveSource(child, tool, name, said);
+}
+
+/**
+ * A child that is not told to end (this process was killed) would wait for a packet to find its pipe broken. A second child,
+ * which only waits for the end of its own pipe, then ends it. A parent-death signal would not do: giving up rights clears it.
+ */
+function endWithUs(child: Child): void {
+  const watch = spawn('sh', ['-c', 'read -r _; kill -TERM "$1" 2>/dev/null', 'sh', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watch.on('error', () => {});
+  watch.stdin.on('error', () => {});
+  child.once('close', () => watch.kill('SIGKILL'));
 }
 
 function reasonOf(stderr: string): LiveCode {
   if (/permission|not permitted/i.test(stderr)) return 'LIVE_NOT_PERMITTED';
-  if (/no such device|doesn't exist|does not exist/i.test(stderr)) return 'LIVE_NO_INTERFACE';
-  if (/syntax error|can't parse filter|unknown host|illegal|expression|'--'/i.test(stderr)) return 'LIVE_FILTER';
+  if (/no such device|doesn't exist|does not exist|no device named/i.test(stderr)) return 'LIVE_NO_INTERFACE';
+  if (/syntax error|can't parse filter|unknown host|illegal|expression|capture filter|'--'/i.test(stderr))
+    return 'LIVE_FILTER';
   return 'LIVE_FAILED';
 }
 
@@ -133,6 +147,8 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 export class LiveSource implements Source {
   readonly #child: Child;
+  readonly #tool: Tool;
+  readonly #asking: NodeJS.Timeout | undefined;
   readonly #origin: Origin;
   readonly #said: { stderr: string };
   readonly #closed: Promise<number | null>;
@@ -141,13 +157,28 @@ export class LiveSource implements Source {
   #ended = false;
   /** Frames emitted: where a fault of the whole capture is placed. */
   #frames = 0;
-  loss: LiveLoss = { captured: -1, receivedByFilter: -1, droppedByKernel: -1, droppedByInterface: -1 };
+  /** Dropped packets that a fault has told. */
+  #toldDrops = 0;
 
-  constructor(child: Child, name: string, said: { stderr: string }) {
+  constructor(child: Child, tool: Tool, name: string, said: { stderr: string }) {
     this.#child = child;
+    this.#tool = tool;
     this.#origin = { file: `live:${name}`, placed: 'frame' };
     this.#said = said;
     this.#closed = new Promise((resolve) => child.once('close', (code) => resolve(code)));
+    if (tool.askSignal !== undefined) this.#asking = setInterval(() => this.ask(), ASK_MILLIS).unref();
+    child.once('close', () => clearInterval(this.#asking));
+  }
+
+  /** What has been taken and dropped, as the child last told: at its end, and tcpdump each time it is asked. */
+  get loss(): LiveLoss {
+    return this.#tool.lossOf(this.#said.stderr) ?? UNTOLD;
+  }
+
+  /** Asks a running tcpdump for its counts: they stand in `loss` soon after. */
+  ask(): void {
+    if (this.#tool.askSignal !== undefined && !this.#isStopped && this.#child.exitCode === null)
+      this.#child.kill(this.#tool.askSignal);
   }
 
   get progress(): { readonly read: number; readonly size: number } {
@@ -183,14 +214,21 @@ export class LiveSource implements Source {
         if (!(this.#isStopped && code === 'PCAP_TRUNCATED')) sink.fault(code, origin, place, offset);
       },
     };
-    if (await inner.pull(until, counting)) return true;
+    const more = await inner.pull(until, counting);
+    if (!more) await this.#closed;
+    this.#tellDrops(sink);
+    if (more) return true;
     const code = await this.#closed;
     this.#ended = true;
-    this.loss = lossOf(this.#said.stderr);
-    if (this.loss.droppedByKernel > 0 || this.loss.droppedByInterface > 0)
-      sink.fault('LIVE_DROPPED', this.#origin, this.#frames, -1);
     if (!this.#isStopped || (code !== 0 && code !== null)) sink.fault('LIVE_FAILED', this.#origin, this.#frames, -1);
     return false;
+  }
+
+  #tellDrops(sink: Sink): void {
+    const { droppedByKernel, droppedByInterface } = this.loss;
+    const drops = Math.max(droppedByKernel, 0) + Math.max(droppedByInterface, 0);
+    if (drops > this.#toldDrops) sink.fault('LIVE_DROPPED', this.#origin, this.#frames, -1);
+    this.#toldDrops = Math.max(drops, this.#toldDrops);
   }
 
   /** Asks the child to end; pull gives what is under way, then what was lost, then false. */
@@ -207,14 +245,4 @@ export class LiveSource implements Source {
     this.#inner?.close();
     this.#child.stdout.destroy();
   }
-}
-
-function lossOf(stderr: string): LiveLoss {
-  const number = (pattern: RegExp): number => Number(pattern.exec(stderr)?.[1] ?? -1);
-  return {
-    captured: number(/(\d+) packets? captured/),
-    receivedByFilter: number(/(\d+) packets? received by filter/),
-    droppedByKernel: number(/(\d+) packets? dropped by kernel/),
-    droppedByInterface: number(/(\d+) packets? dropped by interface/),
-  };
 }

@@ -225,7 +225,7 @@ describe('pcapng', () => {
       section(true),
       face(true, 6),
       packet(true, 0, 5n, Buffer.from('aa', 'hex')),
-      block(0x0bad, Buffer.alloc(700_000), true),
+      block(0x0b0b, Buffer.alloc(700_000), true),
       section(false),
       face(false, 6),
       packet(false, 0, 6n, Buffer.from('bb', 'hex')),

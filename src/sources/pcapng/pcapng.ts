@@ -4,8 +4,11 @@
 import { BATCH_ROWS, type FaultTable, FrameBatch, type Origin, type Sink } from '#events';
 import type { ByteReader, Source, SourceKind } from '../contract.ts';
 import { FRAME_BYTES_MAX, linkTypeOf } from '../pcap/pcap.ts';
+import { Clock, isPossible } from './clock.ts';
 
 const Block = { Section: 0x0a0d0d0a, Interface: 1, Packet: 2, SimplePacket: 3, EnhancedPacket: 6 } as const;
+/** Blocks that Wireshark numbers as frames though they hold none: custom (two), systemd journal, Sysdig events. */
+const NUMBERED: readonly number[] = [0x0bad, 0x40000bad, 9, 0x204, 0x216, 0x221];
 const Option = { End: 0, TsResol: 9, TsOffset: 14 } as const;
 /** A block that must be in memory whole can't be larger; larger blocks of other kinds are stepped over. */
 const BLOCK_BYTES_MAX = 16 * 1024 * 1024;
@@ -48,6 +51,11 @@ const faults: FaultTable = {
     remedy: 'The writer is at fault; defaults are used for what was not read.',
     lost: 'the remaining options',
   },
+  PCAPNG_TIME: {
+    text: 'A packet is from before 1970 or after 9999; it takes the time of the frame before.',
+    remedy: 'See if_tsresol and if_tsoffset of its interface; the writer is at fault.',
+    lost: 'the time of that frame',
+  },
   PCAPNG_NO_TIME: {
     text: 'Simple Packet blocks carry no time; they take the time of the frame before.',
     remedy: 'Capture with Enhanced Packet blocks if times matter.',
@@ -64,10 +72,7 @@ export const pcapng: SourceKind = {
 interface Interface {
   readonly linkType: number;
   readonly snapLength: number;
-  /** Microseconds of 2^32 ticks and of one tick. */
-  readonly highMicros: number;
-  readonly lowMicros: number;
-  readonly offsetMicros: number;
+  readonly clock: Clock;
 }
 
 class PcapngSource implements Source {
@@ -78,6 +83,8 @@ class PcapngSource implements Source {
   #interfaces: Interface[] = [];
   #frame = 0;
   #lastAt = 0;
+  /** Whether the time that was looked at last is impossible. */
+  #isTimeless = false;
   #ended = false;
   readonly #pending: { code: string; place: number; offset: number }[] = [];
 
@@ -143,6 +150,7 @@ class PcapngSource implements Source {
       const isPacket = type === Block.EnhancedPacket || type === Block.SimplePacket || type === Block.Packet;
       if (!isPacket && type !== Block.Interface) {
         if (!(await this.#skip(length))) return 0;
+        if (NUMBERED.includes(type)) this.#frame += 1;
         continue;
       }
       if (length > BLOCK_BYTES_MAX) {
@@ -181,7 +189,7 @@ class PcapngSource implements Source {
   #describe(at: number, length: number): void {
     if (this.#interfaces.length >= INTERFACES_MAX) return;
     const end = at + length - 4;
-    let ticksPerSecond = 1e6;
+    let resolution = 6;
     let offsetSeconds = 0;
     let linkType = -1;
     let snapLength = 0;
@@ -198,8 +206,7 @@ class PcapngSource implements Source {
           break;
         }
         if (code === Option.TsResol && bytes >= 1) {
-          const resolution = this.#reader.buffer[option + 4]!;
-          ticksPerSecond = (resolution & 0x80) === 0 ? 10 ** resolution : 2 ** (resolution & 0x7f);
+          resolution = this.#reader.buffer[option + 4]!;
         } else if (code === Option.TsOffset && bytes >= 8) {
           const low = this.#u32(option + (this.#little ? 4 : 8));
           const high = this.#u32(option + (this.#little ? 8 : 4)) | 0;
@@ -208,26 +215,19 @@ class PcapngSource implements Source {
         option += 4 + ((bytes + 3) & ~3);
       }
     }
-    const micros = 1e6 / ticksPerSecond;
-    this.#interfaces.push({
-      linkType,
-      snapLength,
-      highMicros: 4294967296 * micros,
-      lowMicros: micros,
-      offsetMicros: Number.isSafeInteger(offsetSeconds) ? offsetSeconds * 1e6 : 0,
-    });
+    this.#interfaces.push({ linkType, snapLength, clock: new Clock(resolution, offsetSeconds) });
   }
 
   #timeAt(at: number): number {
     const type = this.#u32(at);
+    this.#isTimeless = false;
     if (type === Block.SimplePacket) return this.#lastAt;
     const id = type === Block.EnhancedPacket ? this.#u32(at + 8) : this.#u16(at + 8);
     const face = this.#interfaces[id];
     if (face === undefined) return this.#lastAt;
-    const time =
-      Math.floor(this.#u32(at + 12) * face.highMicros + this.#u32(at + 16) * face.lowMicros) + face.offsetMicros;
-    // A hostile resolution or offset must not carry time beyond what a Date can say (year 9999).
-    return time >= 0 && time < 253402300799e6 ? time : this.#lastAt;
+    const time = face.clock.microsOf(this.#u32(at + 12), this.#u32(at + 16));
+    this.#isTimeless = !isPossible(time);
+    return this.#isTimeless ? this.#lastAt : time;
   }
 
   async peekAt(): Promise<number> {
@@ -303,6 +303,7 @@ class PcapngSource implements Source {
       this.#note('PCAPNG_INTERFACE', this.#reader.position + 8);
       return false;
     }
+    if (this.#isTimeless) this.#note('PCAPNG_TIME', this.#reader.position + 12);
     if (captured > length - head - 4 || captured > FRAME_BYTES_MAX) {
       this.#note('PCAPNG_CAPTURED_LENGTH', this.#reader.position + 20);
       return false;

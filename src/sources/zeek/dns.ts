@@ -1,76 +1,80 @@
 // dns.log to 'dns' rows. Zeek pairs a query with its answer on one line: the row is the answer where one came, else the query.
-import { BATCH_ROWS, DnsBatch } from '#events';
-import { addressHash, parseAddress } from '#lib/address';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { ANSWER_ADDRESSES_MAX, type DnsBatch } from '#events';
+import { Answers, DnsRows, emptyEntry } from '../lines/index.ts';
 import type { ZeekLog, ZeekRows } from './log.ts';
 import type { ZeekRow } from './row.ts';
 
-export const dnsLog: ZeekLog = { path: 'dns', jsonFields: ['id.orig_h', 'trans_id'], create: () => new DnsRows() };
+export const dnsLog: ZeekLog = { path: 'dns', jsonFields: ['id.orig_h', 'trans_id'], create: () => new DnsLogRows() };
 
-class DnsRows implements ZeekRows {
-  readonly batch = new DnsBatch();
-  #namesEnd = 0;
+/** Zeek's names for bits of the header's second word (RFC 1035 4.1.1, RFC 4035 3.2). */
+const flagBits: readonly [string, number][] = [
+  ['AA', 0x0400],
+  ['TC', 0x0200],
+  ['RD', 0x0100],
+  ['RA', 0x0080],
+  ['AD', 0x0020],
+  ['CD', 0x0010],
+];
+
+class DnsLogRows implements ZeekRows {
+  readonly #rows = new DnsRows({ address: 'ZEEK_ADDRESS', name: 'ZEEK_NAME' });
+  readonly batch: DnsBatch = this.#rows.batch;
 
   clear(): void {
-    this.batch.count = 0;
-    this.#namesEnd = 0;
+    this.#rows.clear();
   }
 
   add(row: ZeekRow, at: number, line: number): string {
-    const b = this.batch;
-    const i = b.count;
-    if (i >= BATCH_ROWS) return 'ZEEK_FIELD';
-    if (!parseAddress(row.text('id.orig_h'), b.addresses, 8 * i)) return 'ZEEK_ADDRESS';
-    if (!parseAddress(row.text('id.resp_h'), b.addresses, 8 * i + 4)) return 'ZEEK_ADDRESS';
-    const wireAt = this.#namesEnd;
-    // `query` is missing where the message had no question; the row still counts.
-    const nameBytes = textToWire(row.text('query'), b.bytes, wireAt);
-    if (nameBytes < 0) return 'ZEEK_NAME';
+    const server = row.text('id.resp_h');
+    if (server === '') return 'ZEEK_ADDRESS';
     const answers = row.list('answers');
     const rcode = row.text('rcode');
     const isResponse = rcode !== '' || answers.length > 0;
     const qtype = number(row.text('qtype'), 0xffff);
-    let labels = 0;
-    for (let k = wireAt; b.bytes[k]! !== 0; k += b.bytes[k]! + 1) labels += 1;
-    b.at[i] = at;
-    b.place[i] = line;
-    b.clientHash[i] = addressHash(b.addresses, 8 * i);
-    b.clientPort[i] = number(row.text('id.orig_p'), 0xffff);
-    b.serverPort[i] = number(row.text('id.resp_p'), 0xffff);
-    b.id[i] = number(row.text('trans_id'), 0xffff);
-    b.isResponse[i] = isResponse ? 1 : 0;
-    b.opcode[i] = 0;
-    b.rcode[i] = rcode === '' ? -1 : number(rcode, 4095);
-    b.qtype[i] = qtype;
-    b.qclass[i] = number(row.text('qclass'), 0xffff);
     const proto = row.text('proto');
-    b.transport[i] = proto === 'udp' ? 17 : proto === 'tcp' ? 6 : 0;
-    b.nameOffset[i] = wireAt;
-    b.nameBytes[i] = nameBytes;
-    b.nameHash[i] = hashWireName(b.bytes, wireAt, nameBytes);
-    b.labelCount[i] = labels;
-    b.messageBytes[i] = 0;
-    b.answerCount[i] = Math.min(answers.length, 0xffff);
-    b.answerDataBytes[i] = isAddress(qtype) ? 0 : dataBytes(answers);
-    b.answerType[i] = answers.length > 0 ? qtype : 0;
-    this.#namesEnd = wireAt + nameBytes;
-    b.count = i + 1;
-    return '';
+    const entry = emptyEntry();
+    entry.client = row.text('id.orig_h');
+    entry.clientPort = number(row.text('id.orig_p'), 0xffff);
+    entry.server = server;
+    entry.serverPort = number(row.text('id.resp_p'), 0xffff);
+    // `query` is missing where the message had no question; the row still counts.
+    entry.name = row.text('query');
+    entry.id = number(row.text('trans_id'), 0xffff);
+    entry.isResponse = isResponse;
+    entry.rcode = rcode === '' ? -1 : number(rcode, 4095);
+    entry.qtype = qtype;
+    entry.qclass = number(row.text('qclass'), 0xffff);
+    entry.transport = proto === 'udp' ? 17 : proto === 'tcp' ? 6 : 0;
+    entry.flags = flagsOf(row) | (isResponse ? 0x8000 : 0);
+    if (answers.length > 0) entry.answers = answersOf(answers, row.list('TTLs'), qtype);
+    return this.#rows.add(entry, at, line);
   }
 }
 
-function isAddress(qtype: number): boolean {
-  return qtype === 1 || qtype === 28;
+function flagsOf(row: ZeekRow): number {
+  let flags = 0;
+  for (const [field, bit] of flagBits) {
+    const value = row.text(field);
+    if (value === 'T' || value === 'true') flags |= bit;
+  }
+  // The three bits that RFC 1035 calls Z; two of them are AD and CD since.
+  return flags | (number(row.text('Z'), 7) << 4);
 }
 
-/** Zeek prints TXT strings as `TXT <length> <text>`, all else as its presentation text. */
-function dataBytes(answers: readonly string[]): number {
-  let sum = 0;
-  for (const a of answers) {
-    const txt = /^TXT (\d{1,5}) /.exec(a);
-    sum += txt === null ? a.length : Number(txt[1]);
+/** Zeek prints TXT strings as `TXT <length> <text>`, all else as its presentation text, and no record's type. */
+function answersOf(texts: readonly string[], ttls: readonly string[], qtype: number): Answers {
+  const answers = new Answers();
+  answers.count = texts.length;
+  answers.type = qtype;
+  const wantsAddress = qtype === 1 || qtype === 28;
+  for (const [i, text] of texts.entries()) {
+    if (wantsAddress) {
+      if (/^[\d.]+$|:/.test(text) && answers.addresses.length < ANSWER_ADDRESSES_MAX) answers.addresses.push(text);
+    } else answers.dataBytes += Number(/^TXT (\d{1,5}) /.exec(text)?.[1] ?? text.length);
+    const ttl = Number(ttls[i] || Number.NaN);
+    if (ttl >= 0) answers.ttlSeconds = answers.ttlSeconds < 0 ? ttl : Math.min(answers.ttlSeconds, ttl);
   }
-  return Math.min(sum, 0x7fffffff);
+  return answers;
 }
 
 function number(text: string, max: number): number {

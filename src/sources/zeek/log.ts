@@ -1,5 +1,5 @@
 // What a kind of Zeek log adds to the shared reader: how to know it, and how its rows become a batch.
-import type { EventBatch, Origin } from '#events';
+import type { Rows } from '../lines/index.ts';
 import type { ZeekRow } from './row.ts';
 
 export interface ZeekLog {
@@ -10,13 +10,4 @@ export interface ZeekLog {
   create(): ZeekRows;
 }
 
-export interface ZeekRows {
-  /** Emptied, with its origin set, by `clear`; `count` rows are filled by `add`. */
-  readonly batch: EventBatch & { count: number; origin: Origin };
-  clear(): void;
-  /**
-   * Adds a row at `at` microseconds from line `line`.
-   * @returns '' or the code of the fault for which the row was left out
-   */
-  add(row: ZeekRow, at: number, line: number): string;
-}
+export type ZeekRows = Rows<ZeekRow>;

@@ -5,35 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { defaultCity } from '#city';
 import { type EventBatch, evidenceOf, formatName, type Sink } from '#events';
 import { analyze } from '#pipeline';
-import type { ByteReader } from '../contract.ts';
+import { Drip, readText } from '../lines/testing.ts';
 import { zeek } from './index.ts';
-
-/** A reader that hands out its bytes a few at a time, and moves them as the contract allows. */
-class Drip implements ByteReader {
-  buffer: Uint8Array = new Uint8Array(0);
-  start = 0;
-  end = 0;
-  position = 0;
-  readonly progress = { read: 0, size: 0 };
-  readonly #all: Uint8Array;
-  readonly #step: number;
-  #given = 0;
-  constructor(text: string, step: number) {
-    this.#all = Buffer.from(text, 'latin1');
-    this.#step = step;
-  }
-  async fill(atLeast: number): Promise<number> {
-    const want = Math.max(atLeast, this.#step);
-    const left = this.buffer.slice(this.start, this.end);
-    const more = this.#all.slice(this.#given, this.#given + Math.max(0, want - left.length));
-    this.#given += more.length;
-    this.buffer = Buffer.concat([left, more, Buffer.alloc(3, 10)]);
-    this.start = 0;
-    this.end = left.length + more.length;
-    return this.end;
-  }
-  close(): void {}
-}
 
 interface Seen {
   rows: {
@@ -173,6 +146,41 @@ describe('Zeek dns.log', () => {
     const json = await read(`${JSON.stringify(object)}\n${JSON.stringify(iso)}\n{"result":{}}\n{broken\n`);
     expect(json.rows.map((r) => ({ ...r, line: 8 }))).toEqual([tsv.rows[0], tsv.rows[0]]);
     expect(json.faults.map((f) => f.code)).toEqual(['ZEEK_LOG', 'ZEEK_JSON']);
+  });
+
+  it('header bits, TTLs and addresses, from TSV and JSON alike', async () => {
+    const own = 'ts id.orig_h id.resp_h query qtype rcode AA TC RD RA Z answers TTLs';
+    const cells = '1700000000 10.0.0.1 10.0.0.53 a.example 1 0 T F T T 2 b.example,192.0.2.7 60.0,30.5';
+    const json = JSON.stringify({
+      ...{
+        ts: 1700000000,
+        'id.orig_h': '10.0.0.1',
+        'id.resp_h': '10.0.0.53',
+        trans_id: 1,
+        query: 'a.example',
+        qtype: 1,
+      },
+      ...{
+        rcode: 0,
+        AA: true,
+        TC: false,
+        RD: true,
+        RA: true,
+        Z: 2,
+        answers: ['b.example', '192.0.2.7'],
+        TTLs: [60, 30.5],
+      },
+    });
+    for (const text of [`${header(own)}${cells.replaceAll(' ', '\t')}\n`, `${json}\n`]) {
+      const { rows, faults } = await readText(zeek, text);
+      expect(faults).toEqual([]);
+      expect(rows[0]).toMatchObject({ flags: 0x85a0, ttl: 30, addresses: ['192.0.2.7'], answers: 2, dataBytes: 0 });
+    }
+  });
+
+  it('public fault 4: an answer without records keeps its rcode', async () => {
+    const { rows } = await read(header(fields) + line('a.example', { rcode: '0', answers: '-' }));
+    expect(rows[0]).toMatchObject({ isResponse: 1, rcode: 0, data: 0 });
   });
 
   it('chunks of any size give the same rows; a last line without its end is read', async () => {

@@ -1,0 +1,1 @@
+export { dga } from './dga.ts';

@@ -1,0 +1,1 @@
+export { dnsBypass } from './bypass.ts';

@@ -1,0 +1,1 @@
+export { rebinding } from './rebinding.ts';

@@ -1,0 +1,2 @@
+export { type AdviceSection, adviceFor, SECRET_PLACE } from './advice.ts';
+export { type Check, checkConsumer } from './checks.ts';

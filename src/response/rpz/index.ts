@@ -1,0 +1,11 @@
+export { type Answer, type Asked, answer, type Reader, TRANSFER_MESSAGE_BYTES } from './answer.ts';
+export { arrange } from './arrange.ts';
+export { canaryRules } from './canary.ts';
+export { RpzEnforcer, type RpzOptions } from './enforcer.ts';
+export { Guard } from './guard.ts';
+export type { NotifyState } from './notify.ts';
+export { appliedSerial, askConsumer } from './probe.ts';
+export { clientOf, clientOwner, type Outcome, type Rule, readRules } from './rule.ts';
+export { nextSerial, serialIsLater } from './serial.ts';
+export { ZoneServer } from './server.ts';
+export { PolicyZone } from './zone.ts';

@@ -1,0 +1,31 @@
+export {
+  Class,
+  Flag,
+  type Message,
+  type NewMessage,
+  type NewRecord,
+  Opcode,
+  opcodeOf,
+  optRecord,
+  type Question,
+  Rcode,
+  type ReadRecord,
+  rcodeName,
+  readMessage,
+  recordBytes,
+  soaSerial,
+  Type,
+  wireName,
+  writeMessage,
+} from './message.ts';
+export { canonicalName, isBelow, labelsOf, NAME_OCTETS_MAX, nameToWire, readName } from './name.ts';
+export {
+  checkTsig,
+  signTsig,
+  TSIG_ALGORITHM,
+  TSIG_FUDGE_SECONDS,
+  type TsigCheck,
+  TsigError,
+  type TsigKey,
+  unsignedTsig,
+} from './tsig.ts';

@@ -1,0 +1,7 @@
+import { dnsEvents } from './dns.ts';
+import { eveSource } from './eve.ts';
+
+export type { EveEvent, EveKind, EveMapping } from './event.ts';
+
+/** All event types that are read; a new mapping is one entry. */
+export const eve = eveSource([dnsEvents]);
