@@ -43,7 +43,14 @@ export interface CityFile {
   conduits?: { from: string; to: string; services: string[] }[];
   services?: Record<string, string>;
   assets?: Partial<Asset>[];
-  dns?: { resolvers?: string[]; protected?: string[]; allow?: string[]; signed?: string[]; anchors?: string[] };
+  dns?: {
+    resolvers?: string[];
+    protected?: string[];
+    allow?: string[];
+    signed?: string[];
+    anchors?: string[];
+    insecure?: string[];
+  };
   inputs?: string[];
   signalling?: Partial<Omit<SignallingPlan, 'partners'>> & { partners?: Partial<Partner>[] };
   twins?: { power?: { model: string; readings?: string; commands?: string }; [name: string]: unknown };

@@ -18,6 +18,7 @@ import { dga } from '#detectors/dga';
 import { dnsBypass } from '#detectors/dns-bypass';
 import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
+import { dnssec } from '#detectors/dnssec';
 import { newEdge } from '#detectors/new-edge';
 import { rebinding } from '#detectors/rebinding';
 import { relay } from '#detectors/relay';
@@ -40,6 +41,7 @@ export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp
 export const detectors: readonly DetectorKind[] = [
   dnsTunnel,
   dnsRepeats,
+  dnssec,
   dga,
   rebinding,
   dnsBypass,

@@ -42,7 +42,7 @@ export async function proveAt(consumer: Consumer, run: ProofRun): Promise<ProofT
     const applied = quarantined(consumer, run) ? undefined : await appliedSerial(consumer, run.zone);
     const current = applied !== undefined && !serialIsLater(serial, applied);
     if (current || last || quarantined(consumer, run)) {
-      const proof = await once(consumer, run, serialText(applied, serial, consumer, run));
+      const proof = await once(consumer, run, serialText(applied, serial, consumer, run), current);
       if (proof.settled || last) return proof;
     }
     await pause(wait, undefined, { ref: false });
@@ -50,12 +50,18 @@ export async function proveAt(consumer: Consumer, run: ProofRun): Promise<ProofT
   }
 }
 
-async function once(consumer: Consumer, run: ProofRun, serial: string): Promise<ProofText & { settled: boolean }> {
+async function once(
+  consumer: Consumer,
+  run: ProofRun,
+  serial: string,
+  isCurrent: boolean,
+): Promise<ProofText & { settled: boolean }> {
   const seen = await Promise.all(probes(consumer, run));
   const answered = seen.length > 0;
   const holds = answered && seen.every((s) => s.verdict === 'refused');
-  // For an end it takes an answer, too: silence is neither refusal nor its end.
-  const gone = seen.every((s) => s.verdict === 'natural');
+  // What policy refuses is answered at once. A name whose own servers are silent never gets a natural answer; there the serial
+  // of the policy in force has to do.
+  const gone = seen.every((s) => s.verdict === 'natural' || (isCurrent && s.verdict === 'unclear'));
   const details = seen.map((s) => s.text);
   const ordinary =
     run.ordinary === undefined || quarantined(consumer, run) ? undefined : await ordinaryName(consumer, run);

@@ -1,0 +1,12 @@
+export type { Anchor } from './anchors.ts';
+export { ROOT_ANCHORS, readAnchors } from './anchors.ts';
+export type { Need } from './chain.ts';
+export { dnssec } from './dnssec.ts';
+export type { Limits } from './limits.ts';
+export { DEFAULT_LIMITS } from './limits.ts';
+export type { Message, Rrset } from './message.ts';
+export { readMessage } from './message.ts';
+export type { Cost, ReasonCode, Result, Status } from './result.ts';
+export { REASONS } from './result.ts';
+export type { Question } from './validate.ts';
+export { settle, validate } from './validate.ts';
