@@ -35,6 +35,8 @@ export interface Detector {
   observe(batch: EventBatch): void;
   /** Event time has reached `to`, microseconds. */
   advance(to: number): void;
+  /** No more input: what is only told now and then is told as it stands. */
+  end?(): void;
   /** All state, as something JSON can carry (typed arrays as base64 by lib/snapshot), with a version. */
   snapshot(): unknown;
   /** @throws Error where the version is not known */

@@ -123,6 +123,7 @@ export class Engine implements Sink {
   end(): void {
     for (const d of this.#decoders) d.end(this);
     this.advance(this.#seenAt);
+    if (!this.mute) for (const d of this.#detectors) d.detector.end?.();
   }
 
   get shed(): number {

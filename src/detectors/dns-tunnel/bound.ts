@@ -11,6 +11,8 @@ const HIT_BITS = 1 + 4;
 /** Characters by their low seven bits; the eighth costs a bit of its own where it is set. */
 const SYMBOLS = 128;
 const COUNT_MAX = 4096;
+/** log2 of whole numbers: a count of n costs log2(2 total + symbols) - log2(2 n + 1). */
+const LOG2 = Float32Array.from({ length: 2 * (COUNT_MAX + 256) + SYMBOLS }, (_, n) => Math.log2(n));
 
 export class NameCode {
   /** Hashes of the labels met last, and where the next one goes. */
@@ -37,7 +39,7 @@ export class NameCode {
       for (let i = at + 1; i <= at + length; i++) {
         const s = bytes[i]! & 127;
         if (bytes[i]! > 127) bits += 1;
-        bits -= Math.log2((this.counts[s]! + 0.5) / (this.total + SYMBOLS / 2));
+        bits += LOG2[2 * this.total + SYMBOLS]! - LOG2[2 * this.counts[s]! + 1]!;
         this.counts[s]! += 1;
         this.total += 1;
       }

@@ -65,7 +65,8 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
     family: card.family,
     title: `${known?.id ?? ip} moves data through DNS ${cut === '.' ? `by names that begin with ${prefix}` : `under ${cut}`}${s.tool === '' ? '' : ` (${s.tool})`}`,
     // A resolver's echo is told, so that its side of the evidence is at hand, but alerts nobody a second time.
-    severity: isEcho ? 'low' : level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
+    // So does what the city allows: it is told because it outgrew what a look-up service sends.
+    severity: isEcho || s.isAllowed ? 'low' : level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
     confidence: Math.round(bitsToConfidence(j.bits, calibration.priorBits) * 1e4) / 1e4,
     bits: Math.round(j.bits * 100) / 100,
     // What leaves through a resolver left one of its clients: the resolver's own data are not in doubt.

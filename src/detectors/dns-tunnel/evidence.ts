@@ -138,36 +138,94 @@ export function underscoreBits(s: Suspect): number {
   return s.dataNames > 0 && s.underscoreNames >= 0.9 * s.dataNames ? -t.underscore : 0;
 }
 
+/**
+ * Scanners that ask for verdicts in TXT: one type, names of one length as hashes are, answers of a word or two, and several
+ * clients that have the product. One client alone gets no discount, and many get a ceiling, not a pass.
+ */
+export function verdictBits(s: Suspect, clients: number): number {
+  const text = s.byCarrier[Carrier.Txt]!;
+  if (clients < 3 || s.names < 4 || text < 0.95 * s.names || s.dataNames < 0.95 * s.names) return 0;
+  if (s.payloadBytesMin !== s.payloadBytesMax || s.leakedDown > t.verdictDownBytes * s.names) return 0;
+  return -t.verdict;
+}
+
+/** The more clients ask, the likelier a product that many have; a mass infection outgrows it by what each of them sends. */
+export function popularBits(clients: number): number {
+  return clients > 2 ? -Math.min(t.popularMax, Math.log2(clients / 2)) : 0;
+}
+
+/** A term of the sum: what it is worth, and how it is said. Bits are told apart from words because most sums are never said. */
+interface Term {
+  bits(s: Suspect, c: Circumstances): number;
+  text(s: Suspect, c: Circumstances): string;
+}
+
+const terms: readonly Term[] = [
+  {
+    bits: shapeBits,
+    text: (s) => `${s.dataNames} of ${s.names} names hold labels that read as coded data, not as host names`,
+  },
+  {
+    bits: (s) => carrierBits(s).bits,
+    text: (s) => `asks for ${carrierNames[carrierBits(s).carrier]} records below the zone`,
+  },
+  {
+    bits: (s) => upBits(s).bits,
+    text: (s) => {
+      const { window } = upBits(s);
+      return `sent about ${Math.round(s.up[window]! + s.upWords[window]!)} bytes in distinct names within ${windowNames[window]}`;
+    },
+  },
+  {
+    bits: (s) => downBits(s).bits,
+    text: (s) => {
+      const { window } = downBits(s);
+      return `received ${Math.round(s.down[window]!)} bytes of answer data within ${windowNames[window]}`;
+    },
+  },
+  { bits: lengthBits, text: (s) => `${s.payloadBytesMax} characters stand before the registered domain` },
+  {
+    bits: characterBits,
+    text: (s) => (s.rawNames > 0 ? 'labels hold raw octets' : 'labels hold characters or letter case of a code'),
+  },
+  { bits: countBits, text: (s) => `${s.dataNames} such names, each asked once` },
+  { bits: wordsBits, text: (s) => `${Math.round(s.weekNames)} different names below one domain within a week` },
+  { bits: counterBits, text: (s) => `${s.counterNames} names are numbered` },
+  { bits: (s) => s.toolBits, text: (s) => `the names begin and run as those of ${s.tool}` },
+  { bits: serviceBits, text: () => 'only address look-ups with nothing brought down, as look-up services do' },
+  {
+    bits: (s, c) => verdictBits(s, c.clients),
+    text: () => 'names of one length and answers of a word, for several clients, as a scanner asks for verdicts',
+  },
+  { bits: underscoreBits, text: () => 'the names are those of service records' },
+  { bits: (_, c) => popularBits(c.clients), text: (_, c) => `${c.clients} clients ask for this domain` },
+  {
+    bits: (s, c) => (c.fieldRole !== '' && s.dataNames > 0 ? t.fieldRole : 0),
+    text: (_, c) => `a ${c.fieldRole} has no business with this zone`,
+  },
+  {
+    bits: (_, c) => (c.allowed ? -t.allowed : 0),
+    text: () => 'the city lists this zone as allowed to carry data',
+  },
+];
+
+/** Parts of a bit below this are neither counted nor said. */
+const LEAST_BITS = 0.05;
+const rounded = (bits: number): number => (Math.abs(bits) < LEAST_BITS ? 0 : Math.round(bits * 100) / 100);
+
+/** The sum alone: asked at each new name. */
+export function weigh(s: Suspect, c: Circumstances): number {
+  let bits = 0;
+  for (const term of terms) bits += rounded(term.bits(s, c));
+  return bits;
+}
+
+/** The sum with its reasons. */
 export function judge(s: Suspect, c: Circumstances): Judgement {
   const reasons: Reason[] = [];
-  const say = (bits: number, text: string): void => {
-    if (Math.abs(bits) >= 0.05) reasons.push({ text, bits: Math.round(bits * 100) / 100 });
-  };
-  const carrier = carrierBits(s);
-  const up = upBits(s);
-  const down = downBits(s);
-  say(shapeBits(s), `${s.dataNames} of ${s.names} names hold labels that read as coded data, not as host names`);
-  say(carrier.bits, `asks for ${carrierNames[carrier.carrier]} records below the zone`);
-  say(
-    up.bits,
-    `sent about ${Math.round(s.up[up.window]! + s.upWords[up.window]!)} bytes in distinct names within ${windowNames[up.window]}`,
-  );
-  say(
-    down.bits,
-    `received ${Math.round(s.down[down.window]!)} bytes of answer data within ${windowNames[down.window]}`,
-  );
-  say(lengthBits(s), `${s.payloadBytesMax} characters stand before the registered domain`);
-  say(characterBits(s), s.rawNames > 0 ? 'labels hold raw octets' : 'labels hold characters or letter case of a code');
-  say(countBits(s), `${s.dataNames} such names, each asked once`);
-  say(wordsBits(s), `${Math.round(s.weekNames)} different names below one domain within a week`);
-  say(counterBits(s), `${s.counterNames} names are numbered`);
-  say(s.toolBits, `the names begin and run as those of ${s.tool}`);
-  say(serviceBits(s), 'only address look-ups with nothing brought down, as look-up services do');
-  say(underscoreBits(s), 'the names are those of service records');
-  if (c.clients > 2) say(-Math.min(t.popularMax, Math.log2(c.clients / 2)), `${c.clients} clients ask for this domain`);
-  if (c.fieldRole !== '' && s.dataNames > 0) say(t.fieldRole, `a ${c.fieldRole} has no business with this zone`);
-  if (c.allowed) say(-t.allowed, 'the city lists this zone as allowed to carry data');
-  let bits = 0;
-  for (const r of reasons) bits += r.bits;
-  return { bits, reasons };
+  for (const term of terms) {
+    const bits = rounded(term.bits(s, c));
+    if (bits !== 0) reasons.push({ text: term.text(s, c), bits });
+  }
+  return { bits: weigh(s, c), reasons };
 }

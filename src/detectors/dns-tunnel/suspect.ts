@@ -28,11 +28,13 @@ export function carrierOf(qtype: number): number {
 
 /** Time constants of the decaying windows: 2 minutes, an hour, a day, a week; microseconds. */
 export const WINDOWS = [120e6, 3600e6, 86400e6, 604800e6] as const;
+const DECAY_MICROS = 1e6;
 /** Distinct names remembered by hash; older ones may count twice. */
 const SEEN = 256;
 /** Names kept whole, to find the zone cut and to show: the first and the latest. */
 export const FIRST_NAMES = 12;
 export const NAMES_MAX = 24;
+const SAMPLE_EACH = 8;
 
 export interface Sighting {
   readonly origin: Origin;
@@ -45,6 +47,9 @@ export class Suspect {
   readonly zoneHash: number;
   /** Registered domain in wire form, lower case, as latin1 text. */
   readonly registered: string;
+  /** By city.yaml: the client's role where it is a field device, and whether the zone is allowed to carry data. */
+  fieldRole = '';
+  isAllowed = false;
   firstAt: number;
   lastAt: number;
   first: Sighting;
@@ -61,6 +66,8 @@ export class Suspect {
   counterNames = 0;
   dataBits = 0;
   payloadBytesMax = 0;
+  /** Shortest of the data names; 255 before the first. */
+  payloadBytesMin = 255;
   /** Distinct data names with odd, raw or case-coded characters. */
   oddNames = 0;
   rawNames = 0;
@@ -97,6 +104,9 @@ export class Suspect {
   alertAt = 0;
   leakedAtAlert = 0;
   dirty = false;
+  /** When it was last told and how many rows then stood behind it. */
+  toldAt = 0;
+  toldRows = 0;
   seen: Uint32Array = new Uint32Array(SEEN);
   /** Wire names that look like data or came by a carrier, as latin1 text. */
   sampled: string[] = [];
@@ -125,7 +135,8 @@ export class Suspect {
 
   decay(at: number): void {
     const elapsed = at - this.decayedAt;
-    if (elapsed <= 0) return;
+    // Finer steps change nothing that is weighed.
+    if (elapsed < DECAY_MICROS) return;
     for (let w = 0; w < WINDOWS.length; w++) {
       const keep = Math.exp(-elapsed / WINDOWS[w]!);
       this.up[w]! *= keep;
@@ -139,8 +150,8 @@ export class Suspect {
     this.decayedAt = at;
   }
 
-  /** @param codeBits what the name adds to `code` */
-  addName(m: NameMeasure, codeBits: number, carrier: number, wire: string, caseIsRandom: boolean): void {
+  /** @param codeBits what the name adds to `code` @param wire the name, asked for only where it is kept */
+  addName(m: NameMeasure, codeBits: number, carrier: number, wire: () => string, caseIsRandom: boolean): void {
     this.names += 1;
     if (!m.quads) this.weekNames += 1;
     const data = m.lastDataLabel >= 0 || m.oddBytes > 0;
@@ -160,14 +171,17 @@ export class Suspect {
       if (m.underscore) this.underscoreNames += 1;
       this.dataBits += m.dataBits;
       this.dataByCarrier[carrier]! += 1;
+      if (m.payloadBytes < this.payloadBytesMin) this.payloadBytesMin = m.payloadBytes;
       if (m.payloadBytes > this.payloadBytesMax) this.payloadBytesMax = m.payloadBytes;
       if (m.oddBytes > 0) this.oddNames += 1;
       if (m.rawBytes >= 2) this.rawNames += 1;
       if (m.caseChanges >= 4 && !caseIsRandom) this.caseNames += 1;
     }
     if (data || carrier !== 0) {
-      if (this.sampled.length < NAMES_MAX) this.sampled.push(wire);
-      else this.sampled[FIRST_NAMES + (this.names % (NAMES_MAX - FIRST_NAMES))] = wire;
+      // The first ones, and later ones now and then.
+      if (this.sampled.length < NAMES_MAX) this.sampled.push(wire());
+      else if (this.names % SAMPLE_EACH === 0)
+        this.sampled[FIRST_NAMES + ((this.names / SAMPLE_EACH) % (NAMES_MAX - FIRST_NAMES))] = wire();
     }
   }
 

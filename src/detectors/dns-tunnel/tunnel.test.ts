@@ -81,7 +81,7 @@ class Bench {
   }
 
   end(): Finding[] {
-    this.detector.advance();
+    this.detector.end();
     return [...this.claims.values()];
   }
 }

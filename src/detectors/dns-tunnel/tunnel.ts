@@ -7,9 +7,10 @@ import { PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isUnder, presentWire } from '../rpz.ts';
+import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import { findingOf, levelOf } from './claim.ts';
-import { judge } from './evidence.ts';
+import { type Circumstances, judge, weigh } from './evidence.ts';
 import { measureLabels, NameMeasure } from './names.ts';
 import { pack, unpack } from './state.ts';
 import { Carrier, carrierOf, type Sighting, Suspect } from './suspect.ts';
@@ -27,9 +28,14 @@ export const SUSPECTS_MAX = 4096;
 const WATCH_DISTINCT = 24;
 /** Distinct names from which the loss of a pair is counted. */
 const SHED_DISTINCT = 6;
+/** Names looked at for the signs of a tool: the first ones (handshakes), and two in a row now and then. */
+const SIGNS_FIRST = 24;
+const SIGNS_EACH = 16;
 /** A pair's sketch of names starts anew after the longest window. */
 const SKETCH_MICROS = 604800e6;
 const EVIDENCE_MAX = 10_000;
+/** What is claimed is told again when its rows have doubled, or after this. */
+const TELL_MICROS = 60e6;
 /** Key of names without a plausible top-level label: tools that ask the server directly. */
 const NO_ZONE = 1;
 const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
@@ -85,12 +91,13 @@ export class DnsTunnel implements Detector {
     }
   }
 
-  advance(): void {
+  advance(to: number): void {
+    let kept = 0;
     for (const s of this.#dirty) {
-      s.dirty = false;
-      this.#claim(s);
+      if (to - s.toldAt < TELL_MICROS && s.rows < 2 * s.toldRows) this.#dirty[kept++] = s;
+      else this.#tell(s);
     }
-    this.#dirty.length = 0;
+    this.#dirty.length = kept;
     if (this.#multicast > 0) {
       this.#context.cover({
         kind: 'coverage',
@@ -100,6 +107,16 @@ export class DnsTunnel implements Detector {
         text: 'mDNS and LLMNR messages are decoded and left out of tunnel scoring',
       });
     }
+  }
+
+  end(): void {
+    for (const s of this.#dirty) this.#tell(s);
+    this.#dirty.length = 0;
+  }
+
+  #tell(s: Suspect): void {
+    s.dirty = false;
+    this.#claim(s);
   }
 
   #row(batch: DnsBatch, i: number, isNew: boolean): void {
@@ -131,10 +148,10 @@ export class DnsTunnel implements Detector {
     }
     if (suspect.isNew(batch.nameHash[i]!)) {
       suspect.decay(at);
-      const wire = Buffer.from(bytes.buffer, bytes.byteOffset + offset, end - offset).toString('latin1');
+      const wire = (): string => Buffer.from(bytes.buffer, bytes.byteOffset + offset, end - offset).toString('latin1');
       suspect.addName(m, suspect.code.add(bytes, m), carrier, wire, caseIsRandom(bytes, m.zoneAt, end));
-      if (suspect.toolBits < 11) {
-        const text = payloadText(wire, m.payloadLabels);
+      if (suspect.toolBits < 11 && (suspect.names <= SIGNS_FIRST || suspect.names % SIGNS_EACH < 2)) {
+        const text = payloadText(wire(), m.payloadLabels);
         const conversation = conversationOf(text);
         const repeats = conversation !== '' && conversation === suspect.conversation;
         suspect.conversation = conversation;
@@ -217,6 +234,10 @@ export class DnsTunnel implements Detector {
     for (let k = zoneAt; k < end; k++) registered += String.fromCharCode(LOWER[batch.bytes[k]!]!);
     const client = [...batch.addresses.subarray(8 * i, 8 * i + 4)];
     const s = new Suspect(client, batch.clientHash[i]!, zoneHash, registered, batch.at[i]!, sighting(batch, i));
+    const { city } = this.#context;
+    const role = city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
+    s.fieldRole = fieldRoles.test(role) ? role : '';
+    s.isAllowed = city.dns.allow.length > 0 && isUnder(presentWire(registered), city.dns.allow);
     this.suspects[index] = s;
     this.suspectOf[pair] = index + 1;
     this.pairs.weight[pair] = 1000;
@@ -260,9 +281,12 @@ export class DnsTunnel implements Detector {
   }
 
   #weigh(s: Suspect, pair: number, at: number): void {
-    const j = this.#judge(s);
-    if (j.bits > s.bits) s.bits = j.bits;
-    this.pairs.weight[pair] = 1000 + j.bits;
+    const around = this.#around(s);
+    const bits = weigh(s, around);
+    if (bits > s.bits) s.bits = bits;
+    this.pairs.weight[pair] = 1000 + bits;
+    if (bits < calibration.mediumBits || s.claimed === 2) return;
+    const j = judge(s, around);
     const level = levelOf(s, j, this.#context.city);
     if (level <= s.claimed) return;
     if (s.claimed === 0) {
@@ -274,16 +298,14 @@ export class DnsTunnel implements Detector {
     this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll, this.#isEcho(s)));
   }
 
-  #judge(s: Suspect) {
-    const city = this.#context.city;
+  #around(s: Suspect): Circumstances {
     const zone = this.zones.find(s.zoneHash, 0);
     const set = zone < 0 ? 0 : bitCount(this.clients, 2 * zone, 2);
-    const role = city.assetByAddress(Uint32Array.from(s.client), 0)?.role ?? '';
-    return judge(s, {
+    return {
       clients: s.zoneHash === NO_ZONE ? 1 : set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64)),
-      fieldRole: fieldRoles.test(role) ? role : '',
-      allowed: city.dns.allow.length > 0 && isUnder(presentWire(s.registered), city.dns.allow),
-    });
+      fieldRole: s.fieldRole,
+      allowed: s.isAllowed,
+    };
   }
 
   /** A resolver of the city that passes on what one of its clients has been found to ask. */
@@ -297,8 +319,10 @@ export class DnsTunnel implements Detector {
 
   /** Claims again with what came since. What was claimed once stays claimed at the bits it reached. */
   #claim(s: Suspect): void {
-    const j = this.#judge(s);
+    const j = judge(s, this.#around(s));
     if (j.bits < s.bits) j.bits = s.bits;
+    s.toldAt = s.lastAt;
+    s.toldRows = s.rows;
     this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll, this.#isEcho(s)));
   }
 
