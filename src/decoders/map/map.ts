@@ -103,7 +103,7 @@ class Map_ implements Decoder {
     this.#recentAt[slot] = batch.at;
     // The oldest of a full window goes. Counted from the first message, since weights are single precision.
     if (this.#firstAt < 0) this.#firstAt = batch.at;
-    this.#recent.weight[slot] = (batch.at - this.#firstAt) / 1e6;
+    this.#recent.setWeight(slot, (batch.at - this.#firstAt) / 1e6);
     return false;
   }
 

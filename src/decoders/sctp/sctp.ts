@@ -118,7 +118,7 @@ class Sctp implements Decoder {
     }
     // The direction silent for longest goes first. Counted from the first packet, since weights are single precision.
     if (this.#firstAt < 0) this.#firstAt = batch.at[row]!;
-    this.#table.weight[slot] = (batch.at[row]! - this.#firstAt) / 1e6;
+    this.#table.setWeight(slot, (batch.at[row]! - this.#firstAt) / 1e6);
     return this.#directions[slot]!;
   }
 

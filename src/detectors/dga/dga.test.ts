@@ -272,6 +272,6 @@ describe('state', () => {
       expect(Number.isFinite(f.bits)).toBe(true);
       expect(f.confidence).toBeLessThanOrEqual(1);
     }
-    expect(JSON.parse(JSON.stringify(b.detector.snapshot())).version).toBe(1);
+    expect(JSON.parse(JSON.stringify(b.detector.snapshot())).version).toBe(2);
   });
 });

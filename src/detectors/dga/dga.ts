@@ -4,6 +4,7 @@
 import type { DnsBatch, EventBatch } from '#events';
 import { PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { RecentGate } from '../gate.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import { findingOf, levelOf } from './claim.ts';
@@ -18,8 +19,11 @@ export const dga: DetectorKind = { card, create: (context) => new Dga(context) }
 const t = calibration.terms;
 const PAIR_BITS = 15;
 const ZONE_BITS = 14;
-const CLIENT_BITS = 12;
-const RECENT = 1 << 16;
+const CLIENT_BITS = 14;
+/** Doubles a client: the windows, and when. */
+const CLIENT_ROW = 8;
+const DECAY_MICROS = 1e6;
+const RECENT_BITS = 16;
 export const SUSPECTS_MAX = 1024;
 /** A domain that more clients than this asked for is nobody's rendezvous. */
 const RESOLVED_CLIENTS_MAX = 2;
@@ -29,20 +33,17 @@ const RESOLVED = 1;
 const FAILED = 2;
 
 export class Dga implements Detector {
-  /** Client and registered domain. */
+  /** Client and registered domain; the word says what was seen of it. */
   readonly pairs = new PairTable(PAIR_BITS);
-  readonly pairFlags = new Uint8Array(2 ** PAIR_BITS);
+  /** Registered domains; the word is 1 where some name at or below it exists. */
   readonly zones = new PairTable(ZONE_BITS);
   /** 64-bit sketch of the clients that asked for the domain. */
   readonly zoneClients = new Uint32Array(2 * 2 ** ZONE_BITS);
-  /** 1 where some name at or below it exists. */
-  readonly zoneExists = new Uint8Array(2 ** ZONE_BITS);
   readonly clients = new PairTable(CLIENT_BITS);
-  /** Decayed number of domains that resolved, a window. */
-  readonly resolved = new Float64Array(WINDOWS * 2 ** CLIENT_BITS);
-  readonly resolvedAt = new Float64Array(2 ** CLIENT_BITS);
+  /** A client's decayed numbers of domains that resolved, one a window, and when they were decayed. */
+  readonly resolved = new Float64Array(CLIENT_ROW * 2 ** CLIENT_BITS);
   /** Client, name and outcome seen lately. */
-  readonly recent = new Uint32Array(RECENT);
+  readonly recent = new RecentGate(RECENT_BITS);
   suspects = new Map<number, Suspect>();
   suspectsShed = 0;
   readonly #dirty = new Set<Suspect>();
@@ -63,16 +64,18 @@ export class Dga implements Detector {
     if (batch.kind !== 'dns') return;
     const { count, isResponse, rcode, clientHash, nameHash, nameBytes, serverPort } = batch;
     const recent = this.recent;
+    recent.count = 0;
     for (let i = 0; i < count; i++) {
       const code = rcode[i]!;
       if (isResponse[i] === 0 || (code !== 0 && code !== NXDOMAIN) || nameBytes[i]! <= 1) continue;
       if (batch.opcode[i] !== 0 || serverPort[i] === 5353 || serverPort[i] === 5355) continue;
-      const mixed = Math.imul(clientHash[i]! ^ Math.imul(nameHash[i]! + code, 0x9e3779b1), 0x85ebca6b) ^ nameHash[i]!;
-      const key = (mixed ^ (mixed >>> 15)) >>> 0 || 1;
-      const slot = key & (RECENT - 1);
-      if (recent[slot] === key) continue;
-      recent[slot] = key;
-      this.#row(batch, i, code === NXDOMAIN);
+      recent.add(i, clientHash[i]!, nameHash[i]! + code);
+    }
+    recent.look();
+    for (let k = 0; k < recent.count; k++) {
+      if (recent.isNew[k] === 0) continue;
+      const i = recent.rows[k]!;
+      this.#row(batch, i, rcode[i] === NXDOMAIN);
     }
   }
 
@@ -85,21 +88,27 @@ export class Dga implements Detector {
     const p = this.#parts;
     const end = batch.nameOffset[i]! + batch.nameBytes[i]!;
     if (!takeApart(batch.bytes, batch.nameOffset[i]!, end, p)) return;
-    const zone = this.#zone(p.zoneHash, batch.clientHash[i]!, batch.at[i]!);
-    if (!failed) this.zoneExists[zone] = 1;
-    // A name missing below a domain that exists is a host; one below a domain nobody has heard of may be as well.
-    else if (!p.isApex || this.zoneExists[zone] === 1) return;
-    const pair = this.#pair(batch.clientHash[i]!, p.zoneHash, batch.at[i]!);
     const flag = failed ? FAILED : RESOLVED;
-    if ((this.pairFlags[pair]! & flag) !== 0) return;
-    this.pairFlags[pair]! |= flag;
+    const pairs = this.pairs;
+    let pair = pairs.find(batch.clientHash[i]!, p.zoneHash);
+    if (pair >= 0 && (pairs.word(pair) & flag) !== 0) {
+      pairs.setWeight(pair, batch.at[i]! / 1e6);
+      return;
+    }
+    const zone = this.#zone(p.zoneHash, batch.clientHash[i]!, batch.at[i]!);
+    if (!failed) this.zones.setWord(zone, 1);
+    // A name missing below a domain that exists is a host; one below a domain nobody has heard of may be as well.
+    else if (!p.isApex || this.zones.word(zone) === 1) return;
+    if (pair < 0) pair = pairs.insert(batch.clientHash[i]!, p.zoneHash);
+    pairs.setWeight(pair, batch.at[i]! / 1e6);
+    pairs.setWord(pair, pairs.word(pair) | flag);
     const client = this.#client(batch.clientHash[i]!, batch.at[i]!);
     if (failed) this.#failed(batch, i, end, zone, client);
     else this.#found(batch, i, end, zone, client);
   }
 
   #found(batch: DnsBatch, i: number, end: number, zone: number, client: number): void {
-    for (let w = 0; w < WINDOWS; w++) this.resolved[WINDOWS * client + w]! += 1;
+    for (let w = 0; w < WINDOWS; w++) this.resolved[CLIENT_ROW * client + w]! += 1;
     const s = this.suspects.get(batch.clientHash[i]!);
     const p = this.#parts;
     if (s === undefined || !p.isApex || batch.answerCount[i] === 0) return;
@@ -134,9 +143,9 @@ export class Dga implements Detector {
   }
 
   #weigh(s: Suspect, client: number, at: number): void {
-    for (let w = 0; w < WINDOWS; w++) this.#resolvedNow[w] = this.resolved[WINDOWS * client + w]!;
+    for (let w = 0; w < WINDOWS; w++) this.#resolvedNow[w] = this.resolved[CLIENT_ROW * client + w]!;
     const j = judge(s, this.#resolvedNow);
-    this.clients.weight[client] = 1e10 + j.bits;
+    this.clients.setWeight(client, 1e10 + j.bits);
     if (j.bits > s.bits) {
       s.bits = j.bits;
       s.reasons = j.reasons;
@@ -183,26 +192,15 @@ export class Dga implements Detector {
     this.suspectsShed += 1;
   }
 
-  #pair(client: number, zoneHash: number, at: number): number {
-    let pair = this.pairs.find(client, zoneHash);
-    if (pair < 0) {
-      pair = this.pairs.insert(client, zoneHash);
-      this.pairFlags[pair] = 0;
-    }
-    this.pairs.weight[pair] = at / 1e6;
-    return pair;
-  }
-
   #zone(hash: number, client: number, at: number): number {
     let zone = this.zones.find(hash, 0);
     if (zone < 0) {
       zone = this.zones.insert(hash, 0);
       this.zoneClients.fill(0, 2 * zone, 2 * zone + 2);
-      this.zoneExists[zone] = 0;
     }
     const bit = (client >>> 8) & 63;
     this.zoneClients[2 * zone + (bit >>> 5)]! |= 1 << (bit & 31);
-    this.zones.weight[zone] = at / 1e6;
+    this.zones.setWeight(zone, at / 1e6);
     return zone;
   }
 
@@ -214,17 +212,18 @@ export class Dga implements Detector {
     let client = this.clients.find(hash, 0);
     if (client < 0) {
       client = this.clients.insert(hash, 0);
-      this.resolved.fill(0, WINDOWS * client, WINDOWS * client + WINDOWS);
-      this.resolvedAt[client] = at;
-      this.clients.weight[client] = at / 1e6;
+      for (let w = 0; w < WINDOWS; w++) this.resolved[CLIENT_ROW * client + w] = 0;
+      this.resolved[CLIENT_ROW * client + WINDOWS] = at;
+      this.clients.setWeight(client, at / 1e6);
     }
-    const elapsed = at - this.resolvedAt[client]!;
-    if (elapsed > 0) {
+    const elapsed = at - this.resolved[CLIENT_ROW * client + WINDOWS]!;
+    // Finer steps change nothing that is weighed.
+    if (elapsed > DECAY_MICROS) {
       for (let w = 0; w < WINDOWS; w++)
-        this.resolved[WINDOWS * client + w]! *= Math.exp(-elapsed / (t.windowSeconds[w]! * 1e6));
-      this.resolvedAt[client] = at;
+        this.resolved[CLIENT_ROW * client + w]! *= Math.exp(-elapsed / (t.windowSeconds[w]! * 1e6));
+      this.resolved[CLIENT_ROW * client + WINDOWS] = at;
       // A suspect's weight lies above all times.
-      if (this.clients.weight[client]! < 1e10) this.clients.weight[client] = at / 1e6;
+      if (this.clients.weight(client) < 1e10) this.clients.setWeight(client, at / 1e6);
     }
     return client;
   }

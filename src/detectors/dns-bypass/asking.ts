@@ -12,11 +12,9 @@ const RECENT = 1 << 15;
 const ASKED_MICROS = 900e6;
 
 export class Asking {
-  /** Clients that ask: questions in the span of the last one, all questions, number of that span. */
+  /** Clients that ask; the word is all their questions, then those in the span of the last one and the number of that span. */
   readonly clients = new PairTable(CLIENT_BITS);
-  readonly asked = new Float64Array(2 ** CLIENT_BITS);
-  readonly askedInAll = new Float64Array(2 ** CLIENT_BITS);
-  readonly askedSpan = new Float64Array(2 ** CLIENT_BITS);
+  readonly asked = new Uint32Array(2 * 2 ** CLIENT_BITS);
   /** Client and address that an answer named. */
   readonly answered = new PairTable(ANSWER_BITS);
   /** Client, name and addresses of late answers. */
@@ -27,17 +25,16 @@ export class Asking {
     const span = Math.floor(at / ASKED_MICROS);
     if (row < 0) {
       row = this.clients.insert(client, 0);
-      this.asked[row] = 0;
-      this.askedInAll[row] = 0;
-      this.askedSpan[row] = span;
+      this.asked[2 * row] = 0;
+      this.asked[2 * row + 1] = span;
     }
-    if (this.askedSpan[row]! < span) {
-      this.askedSpan[row] = span;
-      this.asked[row] = 0;
+    if (this.asked[2 * row + 1]! < span) {
+      this.asked[2 * row + 1] = span;
+      this.asked[2 * row] = 0;
     }
-    this.asked[row]! += 1;
-    this.askedInAll[row]! += 1;
-    this.clients.weight[row] = at / 1e6;
+    this.asked[2 * row]! += 1;
+    this.clients.setWord(row, this.clients.word(row) + 1);
+    this.clients.setWeight(row, at / 1e6);
   }
 
   answer(batch: DnsBatch, i: number): void {
@@ -57,7 +54,7 @@ export class Asking {
       const address = addressHash(words, k);
       let row = this.answered.find(client, address);
       if (row < 0) row = this.answered.insert(client, address);
-      this.answered.weight[row] = batch.at[i]! / 1e6;
+      this.answered.setWeight(row, batch.at[i]! / 1e6);
     }
   }
 
@@ -69,13 +66,13 @@ export class Asking {
   /** Whether this client's questions are known at all. */
   isKnown(client: number): boolean {
     const row = this.clients.find(client, 0);
-    return row >= 0 && this.askedInAll[row]! >= t.askedMin;
+    return row >= 0 && this.clients.word(row) >= t.askedMin;
   }
 
   /** Whether the client still asks for names, in the span of `to` or the one before. */
   asks(client: number, to: number): boolean {
     const row = this.clients.find(client, 0);
     if (row < 0) return true;
-    return Math.floor(to / ASKED_MICROS) - this.askedSpan[row]! <= 1 && this.asked[row]! > t.askedNow;
+    return Math.floor(to / ASKED_MICROS) - this.asked[2 * row + 1]! <= 1 && this.asked[2 * row]! > t.askedNow;
   }
 }

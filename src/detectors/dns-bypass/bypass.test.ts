@@ -324,6 +324,6 @@ describe('state', () => {
       b.dns.wait(done);
     }
     for (const f of b.all) expect(Number.isFinite(f.bits)).toBe(true);
-    expect(JSON.parse(JSON.stringify(b.dns.detector.snapshot())).version).toBe(1);
+    expect(JSON.parse(JSON.stringify(b.dns.detector.snapshot())).version).toBe(2);
   });
 });

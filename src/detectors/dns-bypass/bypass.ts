@@ -38,6 +38,8 @@ export class DnsBypass implements Detector {
   sums = new Sums();
   clientsShed = 0;
   sweptAt = 0;
+  /** Whether flows are seen at all: without them nobody asks who was named. */
+  hasFlows = false;
   readonly #context: DetectorContext;
   /** Hashes of the resolvers that city.yaml names. */
   readonly #resolvers = new Set<number>();
@@ -71,10 +73,10 @@ export class DnsBypass implements Detector {
       const port = serverPort[i]!;
       if ((port === 5353 || port === 5355) && isGroupAddress(batch.addresses, 8 * i + 4)) continue;
       if (isResponse[i] === 1) {
-        if (answerAddressCount[i]! > 0) this.asking.answer(batch, i);
+        if (this.hasFlows && answerAddressCount[i]! > 0) this.asking.answer(batch, i);
         continue;
       }
-      this.asking.ask(batch.clientHash[i]!, batch.at[i]!);
+      if (this.hasFlows) this.asking.ask(batch.clientHash[i]!, batch.at[i]!);
       const hint = hintOf(nameHash[i]!);
       if (hint !== undefined) this.#hint(batch, i, hint);
       if (qtype[i] === TXT && isCertificate(batch, i)) this.#use(batch, i, 'DNSCrypt', this.#server(batch, i));
@@ -172,6 +174,7 @@ export class DnsBypass implements Detector {
 
   #flows(batch: FlowBatch): void {
     const { count, flow, protocol, nameBytes } = batch;
+    this.hasFlows = true;
     for (let i = 0; i < count; i++) {
       if (protocol[i] !== 6 && protocol[i] !== 17) continue;
       const slot = flow[i]! % FLOWS;

@@ -5,18 +5,18 @@ import { type DnsBatch, type EventBatch, evidenceOf, formatAddress } from '#even
 import { type AssetRef, bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { registeredStart } from '#lib/suffix';
-import { PairTable } from '#lib/table';
+import { type PackedPairs, PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isUnder, presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
-import { type Judgement, judge } from './judge.ts';
+import { type Judgement, judge, weigh } from './judge.ts';
 import { Sequence, type Sighting } from './sequence.ts';
 
 export const dnsRepeats: DetectorKind = { card, create: (context) => new DnsRepeats(context) };
 
-const VERSION = 1;
+const VERSION = 2;
 const GATE_BITS = 16;
 const GATE_MASK = (1 << GATE_BITS) - 1;
 const PAIR_BITS = 14;
@@ -32,17 +32,17 @@ const TTL_MAX_SECONDS = 7200;
 const TTL_UNKNOWN_SECONDS = 60;
 const DAY_MICROS = 86_400e6;
 const WATCHED = 4096;
+/** Bits below which a sequence that was judged gives up its place to a new one. */
+const NEWCOMER = 6;
 const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
 
 class DnsRepeats implements Detector {
   readonly #context: DetectorContext;
   /** Tag of (client, name) in the upper half, tick at which its answer has run out in the lower. */
   readonly #gate = new Uint32Array(1 << GATE_BITS);
+  /** Client and registered domain: the weight is its fresh repeats, decayed over a day; the word its sequence's index plus one. */
   readonly #pairs = new PairTable(PAIR_BITS);
-  readonly #freshOf = new Float32Array(2 ** PAIR_BITS);
   readonly #freshAt = new Float64Array(2 ** PAIR_BITS);
-  /** Index of the pair's sequence plus one. */
-  readonly #sequenceOf = new Uint16Array(2 ** PAIR_BITS);
   readonly #zones = new PairTable(ZONE_BITS);
   readonly #clients = new Uint32Array(2 * 2 ** ZONE_BITS);
   /** Marks of (client, name) keys whose answers are of interest. */
@@ -99,17 +99,16 @@ class DnsRepeats implements Detector {
     const client = batch.clientHash[i]!;
     const at = batch.at[i]!;
     const pair = this.#pair(client, zoneHash, at);
-    const elapsed = at - this.#freshAt[pair]!;
-    if (elapsed > 0) {
-      this.#freshOf[pair]! *= Math.exp(-elapsed / DAY_MICROS);
-      this.#freshAt[pair] = at;
-    }
-    this.#freshOf[pair]! += 1;
-    this.#pairs.weight[pair] = this.#freshOf[pair]!;
-    let s = this.#sequenceOf[pair] === 0 ? undefined : this.#sequences[this.#sequenceOf[pair]! - 1];
+    const pairs = this.#pairs;
+    const elapsed = Math.max(0, at - this.#freshAt[pair]!);
+    const fresh = pairs.weight(pair) * Math.exp(-elapsed / DAY_MICROS) + 1;
+    if (elapsed > 0) this.#freshAt[pair] = at;
+    pairs.setWeight(pair, fresh);
+    let s = pairs.word(pair) === 0 ? undefined : this.#sequences[pairs.word(pair) - 1];
     if (s === undefined) {
-      if (this.#freshOf[pair]! < calibration.watchFresh / 3) return;
-      s = this.#begin(batch, i, pair, zoneHash, latin1(bytes, zoneAt, end));
+      if (fresh < calibration.watchFresh / 3) return;
+      s = this.#begin(batch, i, pair, zoneHash, zoneAt, end);
+      if (s === undefined) return;
     }
     this.#watched[key & (WATCHED - 1)] = 1;
     s.add(batch.nameHash[i]!, at, () => latin1(bytes, offset, end));
@@ -124,7 +123,7 @@ class DnsRepeats implements Detector {
     const zoneAt = registeredStart(bytes, offset, end);
     const zoneHash = hashWireName(bytes, zoneAt, end - zoneAt);
     const pair = this.#pairs.find(batch.clientHash[i]!, zoneHash);
-    const s = pair < 0 || this.#sequenceOf[pair] === 0 ? undefined : this.#sequences[this.#sequenceOf[pair]! - 1];
+    const s = pair < 0 || this.#pairs.word(pair) === 0 ? undefined : this.#sequences[this.#pairs.word(pair) - 1];
     if (s === undefined || !s.hashes.includes(batch.nameHash[i]!)) return;
     const nowhere = leadsNowhere(batch, i);
     if (nowhere) this.#nowhere[(zoneHash >>> 5) & 1]! |= 1 << (zoneHash & 31);
@@ -144,13 +143,10 @@ class DnsRepeats implements Detector {
     const found = this.#pairs.find(client, zoneHash);
     if (found >= 0) return found;
     const pair = this.#pairs.insert(client, zoneHash);
-    const old = this.#sequenceOf[pair]!;
-    if (old !== 0) {
-      this.#sequences[old - 1] = undefined;
+    if (this.#pairs.evicted && this.#pairs.evictedWord !== 0) {
+      this.#sequences[this.#pairs.evictedWord - 1] = undefined;
       this.shed += 1;
     }
-    this.#sequenceOf[pair] = 0;
-    this.#freshOf[pair] = 0;
     this.#freshAt[pair] = at;
     let zone = this.#zones.find(zoneHash, 0);
     if (zone < 0) {
@@ -159,11 +155,19 @@ class DnsRepeats implements Detector {
     }
     const bit = (client >>> 8) & 63;
     this.#clients[2 * zone + (bit >>> 5)]! |= 1 << (bit & 31);
-    this.#zones.weight[zone]! += 1;
+    this.#zones.setWeight(zone, this.#zones.weight(zone) + 1);
     return pair;
   }
 
-  #begin(batch: DnsBatch, i: number, pair: number, zoneHash: number, registered: string): Sequence {
+  /** A place for the pair's sequence; undefined where all that were looked at are still to be judged, or weigh something. */
+  #begin(
+    batch: DnsBatch,
+    i: number,
+    pair: number,
+    zoneHash: number,
+    zoneAt: number,
+    end: number,
+  ): Sequence | undefined {
     let index = this.#sequences.length;
     if (index >= SEQUENCES_MAX) {
       // The hand looks at sixteen, and the one of least evidence goes; an empty place has none.
@@ -174,31 +178,49 @@ class DnsRepeats implements Detector {
       }
       this.#hand = (this.#hand + 16) % SEQUENCES_MAX;
       const old = this.#sequences[index];
-      if (old !== undefined) {
-        const oldPair = this.#pairs.find(old.clientHash, old.zoneHash);
-        if (oldPair >= 0) this.#sequenceOf[oldPair] = 0;
+      if (worth(old) >= NEWCOMER) {
         this.shed += 1;
+        return undefined;
+      }
+      const oldPair = old === undefined ? -1 : this.#pairs.find(old.clientHash, old.zoneHash);
+      if (oldPair >= 0) {
+        // It was judged: its turn comes again after as many repeats as any other's.
+        this.#pairs.setWord(oldPair, 0);
+        this.#pairs.setWeight(oldPair, 0);
       }
     }
     const client = [...batch.addresses.subarray(8 * i, 8 * i + 4)];
     const here: Sighting = { origin: batch.origin, place: batch.place[i]! };
-    const s = new Sequence(client, batch.clientHash[i]!, zoneHash, registered, batch.at[i]!, here);
+    const s = new Sequence(
+      client,
+      batch.clientHash[i]!,
+      zoneHash,
+      latin1(batch.bytes, zoneAt, end),
+      batch.at[i]!,
+      here,
+    );
+    const { city } = this.#context;
+    s.fieldRole = fieldRole(city, s);
+    s.isAllowed = isUnder(presentWire(s.registered), city.dns.allow);
     this.#sequences[index] = s;
-    this.#sequenceOf[pair] = index + 1;
+    this.#pairs.setWord(pair, index + 1);
     return s;
   }
 
   #weigh(s: Sequence, at: number): void {
     const city = this.#context.city;
     const zone = this.#zones.find(s.zoneHash, 0);
-    const j = judge(s, {
+    const around = {
       clients: zone < 0 ? 1 : linearCount(this.#clients, 2 * zone),
       nowhereZones: linearCount(this.#nowhere, 0),
-      fieldRole: fieldRole(city, s),
-      allowed: isUnder(presentWire(s.registered), city.dns.allow),
-    });
-    const level = j.bits >= calibration.highBits ? 2 : j.bits >= calibration.mediumBits ? 1 : 0;
+      fieldRole: s.fieldRole,
+      allowed: s.isAllowed,
+    };
+    const { bits } = weigh(s, around);
+    s.weighed = bits;
+    const level = bits >= calibration.highBits ? 2 : bits >= calibration.mediumBits ? 1 : 0;
     if (level === 0 || (level <= s.claimed && s.rows % 64 !== 0)) return;
+    const j = judge(s, around);
     if (s.claimed === 0) {
       s.alertAt = at;
       s.decisive = s.last;
@@ -213,11 +235,9 @@ class DnsRepeats implements Detector {
     return {
       version: VERSION,
       gate: packColumn(this.#gate),
-      pairs: columns(this.#pairs).map(packColumn),
-      pairCount: this.#pairs.count,
-      fresh: [this.#freshOf, this.#freshAt, this.#sequenceOf].map((c) => packColumn(c)),
-      zones: columns(this.#zones).map(packColumn),
-      zoneCount: this.#zones.count,
+      pairs: this.#pairs.pack(),
+      freshAt: packColumn(this.#freshAt),
+      zones: this.#zones.pack(),
       clients: packColumn(this.#clients),
       watched: packColumn(this.#watched),
       nowhere: [...this.#nowhere],
@@ -232,11 +252,9 @@ class DnsRepeats implements Detector {
     const v = s as unknown as {
       version: number;
       gate: string;
-      pairs: string[];
-      pairCount: number;
-      fresh: string[];
-      zones: string[];
-      zoneCount: number;
+      pairs: PackedPairs;
+      freshAt: string;
+      zones: PackedPairs;
       clients: string;
       watched: string;
       nowhere: number[];
@@ -246,12 +264,9 @@ class DnsRepeats implements Detector {
     };
     if (v?.version !== VERSION) throw new Error(`dns-repeats state of version ${v?.version} is not known`);
     unpackColumn(v.gate, this.#gate);
-    for (const [i, column] of columns(this.#pairs).entries()) unpackColumn(v.pairs[i], column);
-    this.#pairs.count = v.pairCount;
-    for (const [i, column] of [this.#freshOf, this.#freshAt, this.#sequenceOf].entries())
-      unpackColumn(v.fresh[i], column);
-    for (const [i, column] of columns(this.#zones).entries()) unpackColumn(v.zones[i], column);
-    this.#zones.count = v.zoneCount;
+    this.#pairs.unpack(v.pairs);
+    unpackColumn(v.freshAt, this.#freshAt);
+    this.#zones.unpack(v.zones);
     unpackColumn(v.clients, this.#clients);
     unpackColumn(v.watched, this.#watched);
     this.#nowhere.set(v.nowhere);
@@ -268,12 +283,10 @@ class DnsRepeats implements Detector {
   }
 }
 
-function columns(t: PairTable): (Uint32Array | Float32Array)[] {
-  return [t.a, t.b, t.weight];
-}
-
+/** What keeps a sequence its place: its evidence once it was judged, and before that a little more than a judged habit has. */
 function worth(s: Sequence | undefined): number {
-  return s === undefined ? -1 : s.fresh + 100 * s.bits;
+  if (s === undefined) return Number.NEGATIVE_INFINITY;
+  return s.fresh < calibration.watchFresh && s.claimed === 0 ? NEWCOMER : Math.max(s.bits, s.weighed);
 }
 
 function linearCount(words: Uint32Array, at: number): number {

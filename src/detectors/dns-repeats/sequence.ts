@@ -23,6 +23,9 @@ export class Sequence {
   readonly registered: string;
   names: string[] = [];
   hashes: number[] = [];
+  /** By city.yaml: the client's role where it is a field device, and whether the domain is allowed to carry data. */
+  fieldRole = '';
+  isAllowed = false;
   lastOf: number[] = new Array(SYMBOLS).fill(0);
   lastSymbol = 0;
   order: number[] = new Array(SYMBOLS * SYMBOLS).fill(0);
@@ -50,7 +53,9 @@ export class Sequence {
   decisive: Sighting;
   last: Sighting;
   claimed = 0;
+  /** The most bits it was claimed with, and those it had when last weighed. */
   bits = 0;
+  weighed = 0;
   id = '';
   alertAt = 0;
   upBitsAtAlert = 0;

@@ -1,45 +1,32 @@
 // The detector's state as something JSON can carry, with a version.
 import { packColumn, unpackColumn } from '#lib/snapshot';
+import type { PackedPairs } from '#lib/table';
 import { NameCode } from './bound.ts';
 import { Suspect } from './suspect.ts';
 import type { DnsTunnel } from './tunnel.ts';
 
-export const VERSION = 2;
+export const VERSION = 3;
 
 interface State {
   version: number;
-  pairs: { a: string; b: string; weight: string; count: number; shed: number };
-  zones: { a: string; b: string; weight: string; count: number; shed: number };
-  columns: { sketch: string; sketchAt: string; suspectOf: string; clients: string; recent: string };
+  pairs: PackedPairs;
+  zones: PackedPairs;
+  columns: { sketch: string; clients: string; recent: string };
   hand: number;
   suspectsShed: number;
   pairsShed: number;
   suspects: (Record<string, unknown> | null)[];
 }
 
-function table(t: DnsTunnel['pairs']): State['pairs'] {
-  return { a: packColumn(t.a), b: packColumn(t.b), weight: packColumn(t.weight), count: t.count, shed: t.shed };
-}
-
-function untable(t: DnsTunnel['pairs'], s: State['pairs']): void {
-  unpackColumn(s.a, t.a);
-  unpackColumn(s.b, t.b);
-  unpackColumn(s.weight, t.weight);
-  t.count = s.count;
-  t.shed = s.shed;
-}
-
 export function pack(d: DnsTunnel): State {
   return {
     version: VERSION,
-    pairs: table(d.pairs),
-    zones: table(d.zones),
+    pairs: d.pairs.pack(),
+    zones: d.zones.pack(),
     columns: {
       sketch: packColumn(d.sketch),
-      sketchAt: packColumn(d.sketchAt),
-      suspectOf: packColumn(d.suspectOf),
       clients: packColumn(d.clients),
-      recent: packColumn(d.recent),
+      recent: packColumn(d.recent.seen),
     },
     hand: d.hand,
     suspectsShed: d.suspectsShed,
@@ -52,10 +39,10 @@ export function pack(d: DnsTunnel): State {
 export function unpack(d: DnsTunnel, value: unknown): void {
   const s = value as State;
   if (s?.version !== VERSION) throw new Error(`dns-tunnel state of version ${s?.version} is not known`);
-  untable(d.pairs, s.pairs);
-  untable(d.zones, s.zones);
-  for (const name of ['sketch', 'sketchAt', 'suspectOf', 'clients', 'recent'] as const)
-    unpackColumn(s.columns[name], d[name]);
+  d.pairs.unpack(s.pairs);
+  d.zones.unpack(s.zones);
+  for (const name of ['sketch', 'clients'] as const) unpackColumn(s.columns[name], d[name]);
+  unpackColumn(s.columns.recent, d.recent.seen);
   d.hand = s.hand;
   d.suspectsShed = s.suspectsShed;
   d.pairsShed = s.pairsShed;

@@ -6,6 +6,7 @@ import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { RecentGate } from '../gate.ts';
 import { isUnder, presentWire } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -21,8 +22,8 @@ export const dnsTunnel: DetectorKind = { card, create: (context) => new DnsTunne
 /** log2 of the pairs kept: 65,536 x 52 octets lie mostly in the second-level cache. */
 const PAIR_BITS = 16;
 const ZONE_BITS = 13;
-/** Client-name pairs the filter holds; beyond it names are measured again and found in the pair's sketch. */
-const RECENT = 1 << 18;
+/** log2 of the client-name pairs the gate holds; beyond it names are measured again and found in the pair's sketch. */
+const RECENT_BITS = 18;
 export const SUSPECTS_MAX = 4096;
 /** Distinct names between a client and a domain from which it is watched though none looks odd. */
 const WATCH_DISTINCT = 24;
@@ -31,26 +32,29 @@ const SHED_DISTINCT = 6;
 /** Names looked at for the signs of a tool: the first ones (handshakes), and two in a row now and then. */
 const SIGNS_FIRST = 24;
 const SIGNS_EACH = 16;
+/** Names up to which a suspect is weighed at each one; later at every fourth. */
+const WEIGH_EACH_UP_TO = 48;
 /** A pair's sketch of names starts anew after the longest window. */
-const SKETCH_MICROS = 604800e6;
+const SKETCH_SECONDS = 604800;
+const SKETCH = 8;
 const EVIDENCE_MAX = 10_000;
 /** What is claimed is told again when its rows have doubled, or after this. */
 const TELL_MICROS = 60e6;
+/** Distinct names by the zeros left in a sketch of 128 bits (linear counting); large once it is full. */
+const DISTINCT = Float64Array.from({ length: 129 }, (_, zeros) => (zeros === 0 ? 1000 : -128 * Math.log(zeros / 128)));
 /** Key of names without a plausible top-level label: tools that ask the server directly. */
 const NO_ZONE = 1;
 const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
 
 export class DnsTunnel implements Detector {
+  /** Client and registered domain; the word is the index of the pair's suspect plus one, 0 where there is none. */
   readonly pairs = new PairTable(PAIR_BITS);
-  /** 128-bit sketch of the names seen, per pair. */
-  readonly sketch = new Uint32Array(4 * 2 ** PAIR_BITS);
-  readonly sketchAt = new Float64Array(2 ** PAIR_BITS);
-  /** Index of the pair's suspect plus one, 0 where there is none. */
-  readonly suspectOf = new Uint16Array(2 ** PAIR_BITS);
+  /** Per pair a sketch of 128 bits of the names seen, and the second since when; eight words, to lie in one cache line. */
+  readonly sketch = new Uint32Array(SKETCH * 2 ** PAIR_BITS);
   readonly zones = new PairTable(ZONE_BITS);
   /** 64-bit sketch of the clients of a zone. */
   readonly clients = new Uint32Array(2 * 2 ** ZONE_BITS);
-  readonly recent = new Uint32Array(RECENT);
+  readonly recent = new RecentGate(RECENT_BITS);
   suspects: (Suspect | undefined)[] = [];
   hand = 0;
   suspectsShed = 0;
@@ -71,22 +75,24 @@ export class DnsTunnel implements Detector {
 
   observe(batch: EventBatch): void {
     if (batch.kind !== 'dns') return;
-    const { count, clientHash, nameHash, nameBytes, isResponse, answerDataBytes, serverPort, rcode } = batch;
+    const { count, clientHash, nameHash, nameBytes, isResponse, answerDataBytes, serverPort, rcode, opcode } = batch;
     const recent = this.recent;
+    recent.count = 0;
     for (let i = 0; i < count; i++) {
-      if (nameBytes[i]! <= 1 || batch.opcode[i] !== 0) continue;
+      if (nameBytes[i]! <= 1 || opcode[i] !== 0) continue;
       const port = serverPort[i]!;
       if ((port === 5353 || port === 5355) && isLocal(batch.addresses, 8 * i)) {
         this.#multicast += 1;
         continue;
       }
-      const mixed = Math.imul(clientHash[i]! ^ Math.imul(nameHash[i]!, 0x9e3779b1), 0x85ebca6b) ^ nameHash[i]!;
-      const key = (mixed ^ (mixed >>> 15)) >>> 0 || 1;
-      const slot = key & (RECENT - 1);
-      const isNew = recent[slot] !== key;
+      recent.add(i, clientHash[i]!, nameHash[i]!);
+    }
+    recent.look();
+    for (let k = 0; k < recent.count; k++) {
+      const i = recent.rows[k]!;
+      const isNew = recent.isNew[k] === 1;
       // A name asked again carries nothing new; an answer may, by its data or by its refusal.
       if (!isNew && (isResponse[i] === 0 || (answerDataBytes[i] === 0 && rcode[i]! <= 0))) continue;
-      recent[slot] = key;
       this.#row(batch, i, isNew);
     }
   }
@@ -134,7 +140,8 @@ export class DnsTunnel implements Detector {
       if (!isNew) return;
       pair = this.#newPair(client, zoneHash, at);
     }
-    let suspect = this.suspectOf[pair]! === 0 ? undefined : this.suspects[this.suspectOf[pair]! - 1];
+    const index = this.pairs.word(pair);
+    let suspect = index === 0 ? undefined : this.suspects[index - 1];
     if (!isNew) {
       if (suspect !== undefined) this.#again(suspect, batch, i);
       return;
@@ -163,7 +170,8 @@ export class DnsTunnel implements Detector {
       }
     }
     this.#again(suspect, batch, i);
-    this.#weigh(suspect, pair, at);
+    // What many names did not make certain, one more hardly does.
+    if (suspect.names <= WEIGH_EACH_UP_TO || (suspect.names & 3) === 0) this.#weigh(suspect, pair, at);
   }
 
   /** What makes a pair worth keeping names of. Cheap, and true for some per cent of benign pairs. */
@@ -181,11 +189,8 @@ export class DnsTunnel implements Detector {
   #newPair(client: number, zoneHash: number, at: number): number {
     const pair = this.pairs.insert(client, zoneHash);
     if (this.pairs.evicted && this.pairs.evictedWeight >= SHED_DISTINCT) this.pairsShed += 1;
-    const old = this.suspectOf[pair]!;
-    if (old !== 0) this.#forget(old - 1);
-    this.suspectOf[pair] = 0;
-    this.sketch.fill(0, 4 * pair, 4 * pair + 4);
-    this.sketchAt[pair] = at;
+    if (this.pairs.evicted && this.pairs.evictedWord !== 0) this.#forget(this.pairs.evictedWord - 1);
+    this.#clear(SKETCH * pair, at);
     let zone = this.zones.find(zoneHash, 0);
     if (zone < 0) {
       zone = this.zones.insert(zoneHash, 0);
@@ -193,24 +198,26 @@ export class DnsTunnel implements Detector {
     }
     const bit = (client >>> 8) & 63;
     this.clients[2 * zone + (bit >>> 5)]! |= 1 << (bit & 31);
-    this.zones.weight[zone]! += 1;
+    this.zones.setWeight(zone, this.zones.weight(zone) + 1);
     return pair;
   }
 
   /** Marks the name in the pair's sketch. @returns distinct names, by linear counting; large once the sketch is nearly full */
   #count(pair: number, nameHash: number, at: number): number {
     const sketch = this.sketch;
-    const base = 4 * pair;
-    if (at - this.sketchAt[pair]! > SKETCH_MICROS) {
-      sketch.fill(0, base, base + 4);
-      this.sketchAt[pair] = at;
-    }
+    const base = SKETCH * pair;
+    if (at / 1e6 - sketch[base + 4]! > SKETCH_SECONDS) this.#clear(base, at);
     const bit = (nameHash >>> 7) & 127;
     sketch[base + (bit >>> 5)]! |= 1 << (bit & 31);
     const zeros = 128 - bitCount(sketch, base, 4);
-    const distinct = zeros === 0 ? 1000 : -128 * Math.log(zeros / 128);
-    if (this.suspectOf[pair] === 0) this.pairs.weight[pair] = distinct;
+    const distinct = DISTINCT[zeros]!;
+    if (this.pairs.word(pair) === 0) this.pairs.setWeight(pair, distinct);
     return distinct;
+  }
+
+  #clear(base: number, at: number): void {
+    for (let k = base; k < base + 4; k++) this.sketch[k] = 0;
+    this.sketch[base + 4] = at / 1e6;
   }
 
   #suspect(batch: DnsBatch, i: number, pair: number, zoneHash: number, zoneAt: number, end: number): Suspect {
@@ -226,7 +233,7 @@ export class DnsTunnel implements Detector {
       const old = this.suspects[index];
       if (old !== undefined) {
         const oldPair = this.pairs.find(old.clientHash, old.zoneHash);
-        if (oldPair >= 0) this.suspectOf[oldPair] = 0;
+        if (oldPair >= 0) this.pairs.setWord(oldPair, 0);
         this.#forget(index);
       }
     }
@@ -239,8 +246,8 @@ export class DnsTunnel implements Detector {
     s.fieldRole = fieldRoles.test(role) ? role : '';
     s.isAllowed = city.dns.allow.length > 0 && isUnder(presentWire(registered), city.dns.allow);
     this.suspects[index] = s;
-    this.suspectOf[pair] = index + 1;
-    this.pairs.weight[pair] = 1000;
+    this.pairs.setWord(pair, index + 1);
+    this.pairs.setWeight(pair, 1000);
     return s;
   }
 
@@ -284,7 +291,7 @@ export class DnsTunnel implements Detector {
     const around = this.#around(s);
     const bits = weigh(s, around);
     if (bits > s.bits) s.bits = bits;
-    this.pairs.weight[pair] = 1000 + bits;
+    this.pairs.setWeight(pair, 1000 + bits);
     if (bits < calibration.mediumBits || s.claimed === 2) return;
     const j = judge(s, around);
     const level = levelOf(s, j, this.#context.city);

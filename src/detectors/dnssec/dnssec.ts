@@ -9,7 +9,7 @@ import { judge } from './judge.ts';
 import { type Message, readMessage } from './message.ts';
 import { isBelow, isWithin, type Name, nameOf, parseName, textOf, wireOf } from './names.ts';
 import type { Result } from './result.ts';
-import { endsIn, FILTER_BITS, markOf, nameAt, queryKey, slotOf, tailOf } from './rows.ts';
+import { endsIn, FILTER_BITS, markOf, nameAt, queryKey, showsSignatures, slotOf, tailOf } from './rows.ts';
 import { SeenMessages, seenKey } from './seen.ts';
 import { pack, unpack } from './state.ts';
 import { Type } from './types.ts';
@@ -147,6 +147,12 @@ export class Dnssec implements Detector {
     }
     // Several questions of one message are several rows; the answer is one.
     if (i > 0 && b.wireOffset[i] === b.wireOffset[i - 1] && b.place[i] === b.place[i - 1]) return;
+    const key = queryKey(b, i);
+    const isAsked = b.dnssecOk[i] === 1 || this.asked[slotOf(key)] === key;
+    if (!isAsked && !showsSignatures(b.wire, b.wireOffset[i]!, length)) {
+      this.counts.unasked += 1;
+      return;
+    }
     const at = b.at[i]!;
     const serverHash = addressHash(b.addresses, 8 * i + 4);
     const mark = markOf(b.wire, b.wireOffset[i]!, length, `${serverHash} ${Math.floor(at / HOUR_MICROS)}`);
@@ -154,7 +160,6 @@ export class Dnssec implements Detector {
       this.counts.judged += 1;
       return;
     }
-    const key = queryKey(b, i);
     const answer: Answer = {
       name: nameAt(b, i),
       type: b.qtype[i]!,
@@ -165,7 +170,7 @@ export class Dnssec implements Detector {
       serverHash,
       sighting: { origin: b.origin, place: b.place[i]! },
       ttlSeconds: b.answerTtlSeconds[i]!,
-      isAsked: b.dnssecOk[i] === 1 || this.asked[slotOf(key)] === key,
+      isAsked,
     };
     if (this.#judge(answer) !== 'secure') return;
     this.secure.add(mark);

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { DnsBatch } from '#events';
 import { LOWER } from '#lib/wirename';
 import { type Name, nameOf } from './names.ts';
+import { Type } from './types.ts';
 
 /** log2 of the slots of a filter. */
 export const FILTER_BITS = 12;
@@ -43,4 +44,32 @@ export function slotOf(key: number): number {
 export function markOf(bytes: Uint8Array, offset: number, length: number, context: string): string {
   const message = Buffer.from(bytes.buffer, bytes.byteOffset + offset + 2, Math.max(0, length - 2));
   return `${context} ${hash('sha256', message, 'base64')}`;
+}
+
+/** Whether a signature stands among the answer's or the authority's records, as far as the message can be walked. */
+export function showsSignatures(bytes: Uint8Array, offset: number, length: number): boolean {
+  const end = offset + length;
+  if (length < 12) return false;
+  const u16 = (at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
+  let at = offset + 12;
+  for (let questions = u16(offset + 4); questions > 0 && at < end; questions--) at = afterName(bytes, at, end) + 4;
+  for (let records = u16(offset + 6) + u16(offset + 8); records > 0; records--) {
+    at = afterName(bytes, at, end);
+    if (at + 10 > end) return false;
+    if (u16(at) === Type.RRSIG) return true;
+    at += 10 + u16(at + 8);
+  }
+  return false;
+}
+
+/** Offset after a name, compressed or not; `end` where it runs over. */
+function afterName(bytes: Uint8Array, offset: number, end: number): number {
+  let at = offset;
+  while (at < end) {
+    const octet = bytes[at]!;
+    if (octet === 0) return at + 1;
+    if (octet >= 0xc0) return at + 2;
+    at += octet + 1;
+  }
+  return end;
 }

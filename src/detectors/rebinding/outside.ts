@@ -1,23 +1,27 @@
 // Whether a name is one of the outside, in presentation form: these run on the few answers that point inward.
 import type { City } from '#city';
 import { registeredName } from '#lib/suffix';
-import { isUnder } from '../rpz.ts';
+import { ZoneSet } from '../zones.ts';
 
 /** Last labels that sites and home routers serve themselves (RFC 6761, 6762, 8375 and custom). */
-const local = new Set(
+const local =
   'local localhost localdomain home lan internal intranet corp private workgroup domain router gateway fritz box invalid test arpa onion alt'.split(
     ' ',
-  ),
-);
+  );
+const isLocal = new Set(local);
 
-/** The registered domain of a name that strangers own; '' where the name is local, a reversed address or the city's own. */
-export function outsideZone(name: string, city: City): string {
+/** What turns inward by right: local names, and what city.yaml protects or allows. */
+export function siteZones(city: City): ZoneSet {
+  return new ZoneSet([...local, ...city.dns.protected, ...city.dns.allow]);
+}
+
+/** The registered domain of a name not of the site; '' where it is a single label or a reversed address. */
+export function outsideZone(name: string): string {
   const text = name.toLowerCase();
   const tld = text.slice(text.lastIndexOf('.') + 1);
-  if (!text.includes('.') || local.has(tld) || !/^([a-z]{2,24}|xn--[a-z0-9-]+)$/.test(tld)) return '';
+  if (!text.includes('.') || isLocal.has(tld) || !/^([a-z]{2,24}|xn--[a-z0-9-]+)$/.test(tld)) return '';
   // Block lists answer with codes in 127.0.0.0/8 for addresses turned round (RFC 5782).
   if (/^(\d{1,3}\.){4}/.test(text) || /^([0-9a-f]\.){16}/.test(text)) return '';
-  if (isUnder(text, [...city.dns.protected, ...city.dns.allow])) return '';
   return registeredName(text);
 }
 

@@ -1,16 +1,27 @@
 // Names that turn inward. The quiet path: queries, answers without addresses, and answers of a kind that this client had for
 // the name lately are dropped by one probe. An outside answer is remembered by client and name; an inside one is judged against it.
-import { ANSWER_ADDRESSES_MAX, type DnsBatch, type EventBatch, formatAddress, formatName, type Origin } from '#events';
+import {
+  ANSWER_ADDRESSES_MAX,
+  BATCH_ROWS,
+  type DnsBatch,
+  type EventBatch,
+  formatAddress,
+  formatName,
+  type Origin,
+} from '#events';
 import { addressHash, parseAddress } from '#lib/address';
 import { PairTable } from '#lib/table';
 import { hashWireName, textToWire } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { RecentGate } from '../gate.ts';
+import type { ZoneSet } from '../zones.ts';
 import { familyOf, Place, placeOf } from './address.ts';
+import { OutsideAnswers } from './answers.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import { findingOf, levelOf } from './claim.ts';
 import { judge } from './evidence.ts';
-import { outsideZone, spells } from './outside.ts';
+import { outsideZone, siteZones, spells } from './outside.ts';
 import { pack, unpack } from './state.ts';
 import { type Sighting, Suspect, type Turn } from './suspect.ts';
 
@@ -18,7 +29,7 @@ export const rebinding: DetectorKind = { card, create: (context) => new Rebindin
 
 const NAME_BITS = 16;
 const CLIENT_BITS = 12;
-const RECENT = 1 << 16;
+const RECENT_BITS = 16;
 export const SUSPECTS_MAX = 1024;
 const ORIGINS_MAX = 255;
 const WINDOW_MICROS = calibration.windowSeconds * 1e6;
@@ -28,29 +39,30 @@ const FRESH_MICROS = 300e6;
 export class Rebinding implements Detector {
   /** Client and name that had an outside answer: when, from whom, with what lifetime, and which address. */
   readonly names = new PairTable(NAME_BITS);
-  readonly outsideAt = new Float64Array(2 ** NAME_BITS);
-  readonly outsidePlace = new Float64Array(2 ** NAME_BITS);
-  readonly outsideOrigin = new Uint8Array(2 ** NAME_BITS);
-  readonly outsideTtl = new Int32Array(2 ** NAME_BITS);
-  readonly outsideServer = new Uint32Array(2 ** NAME_BITS);
-  readonly outsideAddress = new Uint32Array(4 * 2 ** NAME_BITS);
+  readonly outside = new OutsideAnswers(2 ** NAME_BITS);
   /** Sketches of 64 bits a client: domains answered with an inside address, and with one that leads nowhere. */
   readonly clients = new PairTable(CLIENT_BITS);
   readonly inward = new Uint32Array(4 * 2 ** CLIENT_BITS);
   readonly inwardAt = new Float64Array(2 ** CLIENT_BITS);
-  readonly recent = new Uint32Array(RECENT);
+  readonly recent = new RecentGate(RECENT_BITS);
   /** 1,024 bits of client and name: those that turned inward are looked at in every answer. */
   readonly watched = new Uint32Array(32);
   suspects = new Map<string, Suspect>();
   /** Files that outside answers came from; 0 in `outsideOrigin` is none of them. */
   origins: Origin[] = [];
   suspectsShed = 0;
+  /** Of the batch's rows: offsets of an outside and an inside address among the answers, and where the latter points. */
+  readonly #outsideOf = new Int32Array(BATCH_ROWS);
+  readonly #insideOf = new Int32Array(BATCH_ROWS);
+  readonly #placeOf = new Uint8Array(BATCH_ROWS);
   readonly #context: DetectorContext;
   /** Hashes of the public addresses at which city.yaml has assets. */
   readonly #devices = new Set<number>();
+  readonly #site: ZoneSet;
 
   constructor(context: DetectorContext) {
     this.#context = context;
+    this.#site = siteZones(context.city);
     const words = new Uint32Array(4);
     for (const asset of context.city.assets)
       if (parseAddress(asset.ip, words, 0) && placeOf(words, 0) === Place.Public && context.city.isOurs(words, 0))
@@ -66,6 +78,8 @@ export class Rebinding implements Detector {
     if (batch.kind !== 'dns') return;
     const { count, isResponse, answerAddressCount, rcode, serverPort, clientHash, nameHash, at } = batch;
     const words = batch.answerAddresses;
+    const recent = this.recent;
+    recent.count = 0;
     for (let i = 0; i < count; i++) {
       const answers = Math.min(answerAddressCount[i]!, ANSWER_ADDRESSES_MAX);
       if (answers === 0 || isResponse[i] === 0 || rcode[i]! > 0 || batch.nameBytes[i]! <= 1) continue;
@@ -82,25 +96,24 @@ export class Rebinding implements Detector {
           place = p;
         }
       }
+      this.#outsideOf[i] = outside;
+      this.#insideOf[i] = inside;
+      this.#placeOf[i] = place;
       // What else stands in an answer does not enter the key of an inside one: a stranger chooses it.
-      const what = inside < 0 ? 0 : addressHash(words, inside);
-      if (!this.#isNew(clientHash[i]!, nameHash[i]!, what, at[i]!)) continue;
-      if (inside >= 0) this.#inward(batch, i, inside, outside, place);
+      const what = (inside < 0 ? 0 : addressHash(words, inside)) ^ (Math.floor(at[i]! / FRESH_MICROS) | 0);
+      recent.add(i, clientHash[i]! ^ Math.imul(what, 0x7feb352d), nameHash[i]!);
+    }
+    recent.look();
+    for (let k = 0; k < recent.count; k++) {
+      const i = recent.rows[k]!;
+      const bit = (clientHash[i]! ^ nameHash[i]!) & 1023;
+      if (recent.isNew[k] === 0 && ((this.watched[bit >>> 5]! >>> (bit & 31)) & 1) === 0) continue;
+      const inside = this.#insideOf[i]!;
+      const outside = this.#outsideOf[i]!;
+      if (inside >= 0) this.#inward(batch, i, inside, outside, this.#placeOf[i]!);
       // An answer of both kinds has been judged; only a plain outside answer is what a later one may turn away from.
       else this.#outward(batch, i, outside);
     }
-  }
-
-  /** Whether this client had no such answer for this name lately. */
-  #isNew(client: number, name: number, what: number, at: number): boolean {
-    const other = what ^ (Math.floor(at / FRESH_MICROS) | 0);
-    const mixed = Math.imul(client ^ Math.imul(name ^ Math.imul(other, 0x7feb352d), 0x9e3779b1), 0x85ebca6b) ^ name;
-    const key = (mixed ^ (mixed >>> 15)) >>> 0 || 1;
-    const slot = key & (RECENT - 1);
-    const bit = (client ^ name) & 1023;
-    if (this.recent[slot] === key && ((this.watched[bit >>> 5]! >>> (bit & 31)) & 1) === 0) return false;
-    this.recent[slot] = key;
-    return true;
   }
 
   advance(): void {}
@@ -114,13 +127,8 @@ export class Rebinding implements Detector {
     const key = nameKey(batch, i, address);
     let row = this.names.find(batch.clientHash[i]!, key);
     if (row < 0) row = this.names.insert(batch.clientHash[i]!, key);
-    this.names.weight[row] = batch.at[i]! / 1e6;
-    this.outsideAt[row] = batch.at[i]!;
-    this.outsidePlace[row] = batch.place[i]!;
-    this.outsideOrigin[row] = this.#originIndex(batch.origin);
-    this.outsideTtl[row] = batch.answerTtlSeconds[i]!;
-    this.outsideServer[row] = addressHash(batch.addresses, 8 * i + 4);
-    for (let k = 0; k < 4; k++) this.outsideAddress[4 * row + k] = batch.answerAddresses[address + k]!;
+    this.names.setWeight(row, batch.at[i]! / 1e6);
+    this.outside.put(row, batch, i, address, this.#originIndex(batch.origin));
   }
 
   #originIndex(origin: Origin): number {
@@ -131,31 +139,34 @@ export class Rebinding implements Detector {
 
   #inward(batch: DnsBatch, i: number, inside: number, outside: number, place: number): void {
     const end = batch.nameOffset[i]! + batch.nameBytes[i]!;
+    if (this.#site.holds(batch.bytes, batch.nameOffset[i]!, end)) return;
     const name = formatName(batch.bytes, batch.nameOffset[i]!, end - batch.nameOffset[i]!).toLowerCase();
-    const zone = outsideZone(name, this.#context.city);
+    const zone = outsideZone(name);
     if (zone === '') return;
     const zones = this.#countZones(batch.clientHash[i]!, zone, place, batch.at[i]!);
     const row = this.names.find(batch.clientHash[i]!, nameKey(batch, i, inside));
-    const isFresh = row >= 0 && batch.at[i]! - this.outsideAt[row]! <= WINDOW_MICROS;
+    const isFresh = row >= 0 && batch.at[i]! - this.outside.at(row) <= WINDOW_MICROS;
     // A name that never pointed outside is a site's own, or one that spells an address for developers and media servers.
     if (outside < 0 && !isFresh) return;
-    const ttls = [batch.answerTtlSeconds[i]!, isFresh ? this.outsideTtl[row]! : -1].filter((x) => x >= 0);
+    const ttls = [batch.answerTtlSeconds[i]!, isFresh ? this.outside.ttlSeconds(row) : -1].filter((x) => x >= 0);
     const address = formatAddress(batch.answerAddresses, inside);
     const turn: Turn = {
       name,
       inside: address,
       outside:
-        outside >= 0 ? formatAddress(batch.answerAddresses, outside) : formatAddress(this.outsideAddress, 4 * row),
+        outside >= 0
+          ? formatAddress(batch.answerAddresses, outside)
+          : formatAddress(this.outside.words, this.outside.addressAt(row)),
       place,
       ttlSeconds: ttls.length === 0 ? -1 : Math.min(...ttls),
       together: outside >= 0,
-      sameServer: outside >= 0 || this.outsideServer[row] === addressHash(batch.addresses, 8 * i + 4),
+      sameServer: outside >= 0 || this.outside.server(row) === addressHash(batch.addresses, 8 * i + 4),
       named: spells(name, address),
       asset: this.#context.city.assetByAddress(batch.answerAddresses, inside)?.id ?? '',
     };
-    const origin = isFresh ? this.origins[this.outsideOrigin[row]! - 1] : undefined;
-    const before = origin === undefined ? undefined : { origin, place: this.outsidePlace[row]! };
-    this.#turned(batch, i, zone, turn, zones, before, isFresh ? this.outsideAt[row]! : batch.at[i]!);
+    const origin = isFresh ? this.origins[this.outside.origin(row) - 1] : undefined;
+    const before = origin === undefined ? undefined : { origin, place: this.outside.place(row) };
+    this.#turned(batch, i, zone, turn, zones, before, isFresh ? this.outside.at(row) : batch.at[i]!);
     if (outside >= 0) return;
     // The next turn needs an outside answer of its own.
     this.names.remove(row);
@@ -216,7 +227,7 @@ export class Rebinding implements Detector {
       row = this.clients.insert(client, 0);
       this.inwardAt[row] = Number.NEGATIVE_INFINITY;
     }
-    this.clients.weight[row] = at / 1e6;
+    this.clients.setWeight(row, at / 1e6);
     if (at - this.inwardAt[row]! > WINDOW_MICROS) {
       this.inward.fill(0, 4 * row, 4 * row + 4);
       this.inwardAt[row] = at;

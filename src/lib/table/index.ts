@@ -1,1 +1,1 @@
-export { PairTable } from './pairs.ts';
+export { type PackedPairs, PairTable } from './pairs.ts';

@@ -20,7 +20,7 @@ describe('PairTable', () => {
   });
   it('at its capacity gives up the row of least weight and counts it', () => {
     const table = new PairTable(3);
-    for (let a = 1; a <= 8; a++) table.weight[table.insert(a, 0)] = a;
+    for (let a = 1; a <= 8; a++) table.setWeight(table.insert(a, 0), a);
     table.insert(99, 0);
     expect(table.evicted).toBe(true);
     expect(table.shed).toBe(1);
