@@ -11,9 +11,9 @@ export const card: DetectorCard = {
   techniques: ['T1071.004', 'T1572', 'T1048.003'],
   cannotSee: [
     'what goes through DNS over TLS, HTTPS or QUIC (only flow features show it)',
-    'tunnels that left DNS behind on port 53 (iodine raw mode is reported as a fault)',
-    'a few address look-ups of short names spread over days under a cloud suffix (SUNBURST): only reputation finds them',
-    'data coded as common words at a rate below some bytes a minute',
+    'what left DNS behind on port 53 (dns-bypass reports it)',
+    'names that pass as those of a look-up service (address look-ups, nothing brought down), up to some kilobytes a week',
+    'repeats of the same few names (dns-repeats weighs their order and gaps)',
     'clients behind a forwarder: all they ask counts as the forwarder',
   ],
   innocentCauses: [
@@ -26,5 +26,5 @@ export const card: DetectorCard = {
     'Ask who owns the zone and whether software on the client is known to use it.',
     'Publish the response records in observe mode, look who is hit, then enforce; isolate the client.',
   ],
-  memoryBound: '65,536 client-domain pairs in 4 MiB, 4,096 suspects of at most 10 KiB, a name filter of 1 MiB',
+  memoryBound: '65,536 client-domain pairs in 3 MiB, 4,096 suspects of at most 10 KiB, a name filter of 1 MiB',
 };
