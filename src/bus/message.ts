@@ -73,6 +73,8 @@ export type BusMessage =
       readonly without: { readonly loadLostShare: number; readonly harmfulExecuted: number };
       readonly text: string;
     }
+  /** A live input is read from now on. */
+  | { readonly kind: 'opened'; readonly input: string }
   /** The input is at its end. */
   | { readonly kind: 'end'; readonly at: number }
   | Health;
@@ -104,6 +106,7 @@ export const messageKinds: ReadonlySet<string> = new Set<BusMessage['kind']>([
   'answer',
   'answered',
   'passed',
+  'opened',
   'end',
   'outcome',
   'actions',

@@ -72,6 +72,7 @@ export async function watch(args: string[]): Promise<number> {
     if (message.kind === 'findings' && from === 'sensor') for (const f of message.findings) printer.finding(f);
     else if (message.kind === 'incidents') for (const i of message.incidents) printer.record(i);
     else if (message.kind === 'responses') for (const a of message.actions) printer.action(a);
+    else if (message.kind === 'opened') say(`${message.input} is read from now on.`);
     else if (message.kind === 'coverage') for (const c of message.coverage) printer.coverage(c);
     else if (message.kind === 'faults')
       for (const f of message.faults) say(`${f.code} ${f.file}: ${f.text} ${f.remedy}`);

@@ -129,6 +129,7 @@ export class DnsWorld {
     );
     if (road === 'dnstap') await this.until('the dnstap socket is there', () => existsSync(socket));
     this.#startResolver(city, socket, road);
+    if (road === 'live') await this.until('the interface is read', () => this.said.includes('live:r0 is read'));
     await this.until('ordinary names resolve', () => this.dig('www.good.example') === '10.232.2.80');
     await this.until('the resolver has the policy zone', () => this.#hasZone());
   }

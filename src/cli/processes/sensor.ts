@@ -215,7 +215,11 @@ async function main(): Promise<void> {
   const recorded = settings.inputs.filter((i) => !isLiveInput(i));
   const feed = recorded.length > 0 ? await resumed(recorded) : undefined;
   if (feed === undefined) engine.restore(resume!.detectors);
-  const lives = settings.inputs.filter(isLiveInput).map(async (input) => live(await openLiveInput(input)));
+  const lives = settings.inputs.filter(isLiveInput).map(async (input) => {
+    const source = await openLiveInput(input);
+    await channel.send({ kind: 'opened', input });
+    await live(source);
+  });
   if (recorded.length === 0) setInterval(() => void tellIdle(lives.length), IDLE_MILLIS).unref();
   if (lives.length > 0) setInterval(() => void tellCoverage().catch(() => {}), COVERAGE_MILLIS).unref();
   if (feed !== undefined) await replay(feed);
