@@ -122,6 +122,13 @@ describe('fires on', () => {
     expect(bits).toEqual([...bits].sort((x, y) => y - x));
   });
 
+  it('short hex, whose entropy a character is that of words (fault pipelock-642)', () => {
+    const r = random(7);
+    const b = new Bench();
+    for (let i = 0; i < 40; i++) b.ask({ name: `${r(16, hex)}.k.notes.example`, qtype: TXT, at: i, down: 20 });
+    expect(b.end()[0]).toMatchObject({ severity: 'high', subject: { value: 'k.notes.example' } });
+  });
+
   it('two queries of iodine, and says so', () => {
     const b = new Bench();
     b.ask({ name: 'vaaaakardli.pirate.example', qtype: NULL, down: 9 });
