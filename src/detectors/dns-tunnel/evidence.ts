@@ -15,6 +15,8 @@ export interface Circumstances {
   readonly clients: number;
   /** A field device (meter, camera, controller) by city.yaml. */
   readonly fieldRole: string;
+  /** Some field device was found to move data under the domain. */
+  readonly fieldClaimed: boolean;
   /** The city's owner lists the zone as known to carry data. */
   readonly allowed: boolean;
 }
@@ -140,11 +142,20 @@ export function underscoreBits(s: Suspect): number {
 
 /**
  * Scanners that ask for verdicts in TXT: one type, names of one length as hashes are, answers of a word or two, and several
- * clients that have the product. One client alone gets no discount, and many get a ceiling, not a pass.
+ * clients that have the product. One client alone gets no discount, field devices have no such product, and what they were
+ * found to talk to is none.
  */
-export function verdictBits(s: Suspect, clients: number): number {
+export function verdictBits(s: Suspect, c: Circumstances): number {
   const text = s.byCarrier[Carrier.Txt]!;
-  if (clients < 3 || s.names < 4 || text < 0.95 * s.names || s.dataNames < 0.95 * s.names) return 0;
+  if (
+    c.clients < 3 ||
+    c.fieldRole !== '' ||
+    c.fieldClaimed ||
+    s.names < 4 ||
+    text < 0.95 * s.names ||
+    s.dataNames < 0.95 * s.names
+  )
+    return 0;
   if (s.payloadBytesMin !== s.payloadBytesMax || s.leakedDown > t.verdictDownBytes * s.names) return 0;
   return -t.verdict;
 }
@@ -194,7 +205,7 @@ const terms: readonly Term[] = [
   { bits: (s) => s.toolBits, text: (s) => `the names begin and run as those of ${s.tool}` },
   { bits: serviceBits, text: () => 'only address look-ups with nothing brought down, as look-up services do' },
   {
-    bits: (s, c) => verdictBits(s, c.clients),
+    bits: verdictBits,
     text: () => 'names of one length and answers of a word, for several clients, as a scanner asks for verdicts',
   },
   { bits: underscoreBits, text: () => 'the names are those of service records' },

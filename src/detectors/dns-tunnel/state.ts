@@ -12,6 +12,7 @@ interface State {
   pairs: PackedPairs;
   zones: PackedPairs;
   columns: { sketch: string; clients: string; recent: string };
+  fieldZones: number[];
   hand: number;
   suspectsShed: number;
   pairsShed: number;
@@ -28,6 +29,7 @@ export function pack(d: DnsTunnel): State {
       clients: packColumn(d.clients),
       recent: packColumn(d.recent.seen),
     },
+    fieldZones: [...d.fieldZones],
     hand: d.hand,
     suspectsShed: d.suspectsShed,
     pairsShed: d.pairsShed,
@@ -43,6 +45,8 @@ export function unpack(d: DnsTunnel, value: unknown): void {
   d.zones.unpack(s.zones);
   for (const name of ['sketch', 'clients'] as const) unpackColumn(s.columns[name], d[name]);
   unpackColumn(s.columns.recent, d.recent.seen);
+  d.fieldZones.clear();
+  for (const zone of s.fieldZones) d.fieldZones.add(zone);
   d.hand = s.hand;
   d.suspectsShed = s.suspectsShed;
   d.pairsShed = s.pairsShed;

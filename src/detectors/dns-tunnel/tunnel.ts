@@ -61,6 +61,8 @@ export class DnsTunnel implements Detector {
   /** Pairs given up that had more than a few names; the rest held nothing that a next look-up would not tell. */
   pairsShed = 0;
   readonly #dirty: Suspect[] = [];
+  /** Domains under which a field device was found to move data. */
+  readonly fieldZones = new Set<number>();
   readonly #context: DetectorContext;
   readonly #measure = new NameMeasure();
   #multicast = 0;
@@ -302,6 +304,7 @@ export class DnsTunnel implements Detector {
       s.decisive = s.last;
     }
     s.claimed = level;
+    if (s.fieldRole !== '' && this.fieldZones.size < SUSPECTS_MAX) this.fieldZones.add(s.zoneHash);
     this.#context.claim(findingOf(s, j, this.#context.city, this.#context.evidenceAll, this.#isEcho(s)));
   }
 
@@ -311,6 +314,7 @@ export class DnsTunnel implements Detector {
     return {
       clients: s.zoneHash === NO_ZONE ? 1 : set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64)),
       fieldRole: s.fieldRole,
+      fieldClaimed: this.fieldZones.has(s.zoneHash),
       allowed: s.isAllowed,
     };
   }
