@@ -9,7 +9,6 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCity } from '#city';
-import type { Finding } from '#findings';
 import { verify } from '#gateway/audit';
 import { type Random, seededRandom } from '#lib/random';
 import { analyze, twinsOf } from '#pipeline';
@@ -17,13 +16,13 @@ import { harmfulIds } from '#range';
 import { openStore } from '#store';
 import { DemoCity } from '../../src/cli/demo-city.ts';
 import { type Family, superviseFamily } from '../../src/cli/supervise.ts';
-import { descendants, end, type Kept, keptIn, running, sleep, until, World } from './world.ts';
+import { descendants, end, type Kept, keptIn, running, sleep, Undisturbed, until, World } from './world.ts';
 
 const points = Number(process.env.PARAPET_KILLS ?? 15);
 const perReplay = 4;
 const bin = resolve('bin/parapet.js');
 let world: World;
-let undisturbed: Kept;
+let undisturbed: Undisturbed;
 /** city.yaml with a gateway and its keys; each has an audit of its own. */
 let gatewayCity: (name: string) => Promise<string>;
 
@@ -39,50 +38,12 @@ beforeAll(async () => {
   } finally {
     await family.close();
   }
-  undisturbed = keptIn(join(world.dir, 'undisturbed'));
+  undisturbed = new Undisturbed(keptIn(join(world.dir, 'undisturbed')));
 });
 afterAll(() => world.close());
 
-/** What must be true of a store at any moment, whoever has just been killed. */
-function checkStore(dir: string): void {
-  if (!existsSync(join(dir, 'parapet.db'))) return;
-  let store: ReturnType<typeof openStore>;
-  try {
-    store = openStore(dir, { readOnly: true });
-  } catch (error) {
-    // The hub was killed before it had made the tables.
-    if (String(error).includes('STORE_DAMAGED')) return;
-    throw error;
-  }
-  try {
-    const last = store.lastCheckpoint();
-    if (last === undefined) return;
-    // Whole: a place in the input, every detector's state, and the hub's own.
-    expect(last.sources[0]!.position).toBeGreaterThan(0);
-    const names = last.detectors.map((d) => d.name);
-    expect(names).toContain('hub/trust');
-    expect(names).toContain('hub/incidents');
-    expect(names).toEqual(detectorNames ?? names);
-    detectorNames = names;
-    // And what these states stand for is there: they would not claim it again.
-    const kept = new Set(store.findings({ limit: 100_000 }).map((f) => f.id));
-    const missing = undisturbed.findings.filter((f) => f.at < last.at && !kept.has(f.id));
-    expect(missing.map(named)).toEqual([]);
-  } finally {
-    store.close();
-  }
-}
-let detectorNames: string[] | undefined;
-const named = (f: Finding): string => `${f.id} ${f.severity} ${f.detector} ${f.title}`;
-
-function expectSame(kept: Kept): void {
-  const lost = undisturbed.findings.filter((f) => !kept.findings.some((k) => k.id === f.id));
-  expect(lost.map(named)).toEqual([]);
-  expect(kept.findings.map(named)).toEqual(undisturbed.findings.map(named));
-  expect(kept.findings).toEqual(undisturbed.findings);
-  expect(kept.trust).toEqual(undisturbed.trust);
-  expect(kept.incidents).toEqual(undisturbed.incidents);
-}
+const checkStore = (dir: string): void => undisturbed.checkStore(dir);
+const expectSame = (kept: Kept): void => undisturbed.expectSame(kept);
 
 async function killedReplay(name: string, random: Random, most: number): Promise<number> {
   const store = join(world.dir, name);
@@ -124,8 +85,8 @@ describe('a replay', () => {
   it('finds what analyze finds, and analyze prints the same bytes twice', { timeout: 60_000 }, async () => {
     const city = loadCity(join(world.range, 'city.yaml'));
     const outcome = await analyze(world.inputs, { city, twins: twinsOf(city) });
-    expect(undisturbed.findings.length).toBeGreaterThan(50);
-    expect(undisturbed.findings.map((f) => `${f.id} ${f.severity}`)).toEqual(
+    expect(undisturbed.kept.findings.length).toBeGreaterThan(50);
+    expect(undisturbed.kept.findings.map((f) => `${f.id} ${f.severity}`)).toEqual(
       outcome.findings.map((f) => `${f.id} ${f.severity}`).sort(),
     );
     const print = (): { status: number | null; stdout: Buffer } =>
@@ -159,7 +120,9 @@ describe('a replay', () => {
       }
     };
     await Promise.all([lane(), lane()]);
-    console.log(`${killed} kill points over ${replays} replays: 0 of ${undisturbed.findings.length} findings lost`);
+    console.log(
+      `${killed} kill points over ${replays} replays: 0 of ${undisturbed.kept.findings.length} findings lost`,
+    );
   });
 
   it('goes on from its checkpoint when the whole family was killed with kill -9, and nobody is left over', {

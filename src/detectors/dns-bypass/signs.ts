@@ -30,7 +30,8 @@ export function isCertificate(batch: DnsBatch, i: number): boolean {
   const at = batch.nameOffset[i]!;
   if (bytes[at] !== 1 || (bytes[at + 1] !== 0x31 && bytes[at + 1] !== 0x32)) return false;
   const port = batch.serverPort[i]!;
-  if (port === 53) return bytes[at + 2] === 13 && startsWith(bytes, at + 3, 'dnscrypt-cert');
+  // 0: a log that does not tell it.
+  if (port === 53 || port === 0) return bytes[at + 2] === 13 && startsWith(bytes, at + 3, 'dnscrypt-cert');
   return batch.labelCount[i]! >= 3 && port !== 5353 && port !== 5355;
 }
 

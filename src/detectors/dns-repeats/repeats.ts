@@ -26,6 +26,8 @@ export const SEQUENCES_MAX = 1024;
 const TICK_MICROS = 250_000;
 /** What is asked again sooner is a retransmission, or the same look-up for the other address family. */
 const AGAIN_TICKS = 2;
+/** An answer this long after what is known of its question tells of one that was not seen: two seconds. */
+const LATE_TICKS = 8;
 /** Longest lifetime the gate's clock can tell from a time gone by. */
 const TTL_MAX_SECONDS = 7200;
 /** Lifetime assumed where the road tells none. */
@@ -76,7 +78,14 @@ class DnsRepeats implements Detector {
           gate[slot] = (tag << 16) | ((tick + AGAIN_TICKS) & 0xffff);
           this.#fresh(batch, i, key);
         } else gate[slot] = (tag << 16) | ((tick + AGAIN_TICKS) & 0xffff);
-      } else if (entry >>> 16 === tag) {
+      } else {
+        // Zeek and others write one line for both: what answers no question that is known tells of one.
+        const isKnown = entry >>> 16 === tag;
+        const past = (tick - entry) & 0xffff;
+        if (!isKnown || (past >= LATE_TICKS && past < 0x8000)) {
+          gate[slot] = (tag << 16) | ((tick + AGAIN_TICKS) & 0xffff);
+          if (isKnown) this.#fresh(batch, i, key);
+        }
         if (batch.answerCount[i]! > 0) {
           const told = batch.answerTtlSeconds[i]!;
           const seconds = told < 0 ? TTL_UNKNOWN_SECONDS : Math.min(told, TTL_MAX_SECONDS);
@@ -129,7 +138,9 @@ class DnsRepeats implements Detector {
     if (nowhere) this.#nowhere[(zoneHash >>> 5) & 1]! |= 1 << (zoneHash & 31);
     const ttl = batch.answerTtlSeconds[i]!;
     const isShort = batch.answerCount[i]! > 0 && ttl >= 0 && ttl <= calibration.shortLifetimeSeconds;
-    s.answer(batch.at[i]!, batch.answerDataBytes[i]!, nowhere, isShort);
+    // The names of aliases on the way to an address are no orders: most hosts of clouds have some.
+    const data = batch.answerAddressCount[i]! > 0 ? 0 : batch.answerDataBytes[i]!;
+    s.answer(batch.at[i]!, data, nowhere, isShort);
     this.#saw(s, batch, i);
   }
 

@@ -19,6 +19,8 @@ export interface Circumstances {
   readonly fieldClaimed: boolean;
   /** The city's owner lists the zone as known to carry data. */
   readonly allowed: boolean;
+  /** Whether this input brings answers at all. */
+  readonly hasAnswers: boolean;
 }
 
 export interface Judgement {
@@ -125,12 +127,13 @@ export function wordsBits(s: Suspect): number {
  * into those, and bring nothing down. The discount is a ceiling on volume, not a pass: where the answers lead nowhere, as a
  * reputation service's do, the bytes up outgrow it; where they are addresses to go to, it shrinks with the bytes of a week.
  */
-export function serviceBits(s: Suspect): number {
+export function serviceBits(s: Suspect, hasAnswers: boolean): number {
   let other = s.leakedDown > 0 && s.byCarrier[0]! < s.names ? 1 : 0;
   for (let c = 1; c < s.byCarrier.length; c++) other += s.byCarrier[c]!;
   if (other > s.names / 10) return 0;
   if (s.refusals > 0 && s.plainAnswers === 0) return 0;
   if (s.plainAnswers > 0 && s.deniedAnswers >= 0.9 * s.plainAnswers) return -t.service;
+  if (!hasAnswers) return -t.service;
   const week = s.up[WINDOWS.length - 1]! + s.upWords[WINDOWS.length - 1]!;
   return -t.service * Math.max(0, 1 - week / t.serviceBytes);
 }
@@ -157,7 +160,8 @@ export function verdictBits(s: Suspect, c: Circumstances): number {
   )
     return 0;
   if (s.payloadBytesMin !== s.payloadBytesMax || s.leakedDown > t.verdictDownBytes * s.names) return 0;
-  return -t.verdict;
+  // What such answers bring and how hashes happen to run is part of the same explanation.
+  return -(t.verdict + downBits(s).bits + counterBits(s));
 }
 
 /** The more clients ask, the likelier a product that many have; a mass infection outgrows it by what each of them sends. */
@@ -203,7 +207,10 @@ const terms: readonly Term[] = [
   { bits: wordsBits, text: (s) => `${Math.round(s.weekNames)} different names below one domain within a week` },
   { bits: counterBits, text: (s) => `${s.counterNames} names are numbered` },
   { bits: (s) => s.toolBits, text: (s) => `the names begin and run as those of ${s.tool}` },
-  { bits: serviceBits, text: () => 'only address look-ups with nothing brought down, as look-up services do' },
+  {
+    bits: (s, c) => serviceBits(s, c.hasAnswers),
+    text: () => 'only address look-ups with nothing brought down, as look-up services do',
+  },
   {
     bits: verdictBits,
     text: () => 'names of one length and answers of a word, for several clients, as a scanner asks for verdicts',

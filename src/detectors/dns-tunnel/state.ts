@@ -14,6 +14,7 @@ interface State {
   columns: { sketch: string; clients: string; recent: string };
   fieldZones: number[];
   hand: number;
+  hasAnswers: boolean;
   suspectsShed: number;
   pairsShed: number;
   suspects: (Record<string, unknown> | null)[];
@@ -31,6 +32,7 @@ export function pack(d: DnsTunnel): State {
     },
     fieldZones: [...d.fieldZones],
     hand: d.hand,
+    hasAnswers: d.hasAnswers,
     suspectsShed: d.suspectsShed,
     pairsShed: d.pairsShed,
     suspects: d.suspects.map((s) => (s === undefined ? null : { ...s, seen: packColumn(s.seen) })),
@@ -48,6 +50,7 @@ export function unpack(d: DnsTunnel, value: unknown): void {
   d.fieldZones.clear();
   for (const zone of s.fieldZones) d.fieldZones.add(zone);
   d.hand = s.hand;
+  d.hasAnswers = s.hasAnswers;
   d.suspectsShed = s.suspectsShed;
   d.pairsShed = s.pairsShed;
   d.suspects = s.suspects.map((plain) => {

@@ -58,6 +58,8 @@ export class DnsTunnel implements Detector {
   suspects: (Suspect | undefined)[] = [];
   hand = 0;
   suspectsShed = 0;
+  /** Whether any answer was seen: a log of questions alone tells nothing of how they ended. */
+  hasAnswers = false;
   /** Pairs given up that had more than a few names; the rest held nothing that a next look-up would not tell. */
   pairsShed = 0;
   readonly #dirty: Suspect[] = [];
@@ -78,6 +80,7 @@ export class DnsTunnel implements Detector {
   observe(batch: EventBatch): void {
     if (batch.kind !== 'dns') return;
     const { count, clientHash, nameHash, nameBytes, isResponse, answerDataBytes, serverPort, rcode, opcode } = batch;
+    if (!this.hasAnswers) this.hasAnswers = isResponse.subarray(0, count).includes(1);
     const recent = this.recent;
     recent.count = 0;
     for (let i = 0; i < count; i++) {
@@ -278,7 +281,8 @@ export class DnsTunnel implements Detector {
       }
       const rcode = batch.rcode[i]!;
       if (rcode === 2 || rcode === 5) s.refusals += 1;
-      else if (rcode === 3 || rcode === 0) {
+      // A log of one line a query says NOERROR and nothing of the answer: that is no answer to judge by.
+      else if (rcode === 3 || (rcode === 0 && batch.answerCount[i]! > 0)) {
         s.plainAnswers += 1;
         if (rcode === 3 || leadsNowhere(batch, i)) s.deniedAnswers += 1;
       }
@@ -315,6 +319,7 @@ export class DnsTunnel implements Detector {
       clients: s.zoneHash === NO_ZONE ? 1 : set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64)),
       fieldRole: s.fieldRole,
       fieldClaimed: this.fieldZones.has(s.zoneHash),
+      hasAnswers: this.hasAnswers,
       allowed: s.isAllowed,
     };
   }

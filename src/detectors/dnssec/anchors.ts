@@ -51,6 +51,11 @@ export function readAnchors(lines: readonly string[]): { anchors: Anchor[]; reje
   return { anchors: [...byZone.values()], rejected };
 }
 
+/** A negative anchor (RFC 7646): the zone, and all below it as far as no anchor stands there, is taken for unsigned. */
+export function negativeAnchor(zone: Name): Anchor {
+  return { zone, ds: [], keys: [] };
+}
+
 /** The anchor nearest above `name`, itself included. */
 export function nearestAnchor(anchors: readonly Anchor[], name: Name): Anchor | undefined {
   let best: Anchor | undefined;

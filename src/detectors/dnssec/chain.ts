@@ -47,6 +47,12 @@ export class Chain {
     return nearestAnchor(this.#anchors, name)?.zone;
   }
 
+  /** Whether the anchor nearest above `name` is a negative one (RFC 7646). */
+  isExempt(name: Name): boolean {
+    const anchor = nearestAnchor(this.#anchors, name);
+    return anchor !== undefined && anchor.ds.length + anchor.keys.length === 0;
+  }
+
   /** The deepest zone that holds `name`, or why none can be trusted. */
   *zoneOf(name: Name): Steps<SecureZone | Outcome> {
     const anchor = nearestAnchor(this.#anchors, name);

@@ -152,6 +152,17 @@ describe('answers about signed zones', () => {
     expect(bench.all).toHaveLength(1);
     expect(bench.all[0]).toMatchObject({ count: 2, evidence: [{ frame: 10 }, { frame: 12 }] });
   });
+  it('a negative anchor (RFC 7646) silences its zone and no other', () => {
+    for (const [insecure, count] of [
+      ['city.example', 0],
+      ['other.example', 1],
+    ] as const) {
+      const bench = new Bench({ signed: ['city.example'], anchors: [top.anchor], insecure: [insecure] });
+      bench.keys();
+      bench.ask({ ...ask, answer: [evil, good[1]!] });
+      expect(bench.all).toHaveLength(count);
+    }
+  });
   it('altered before its keys came is found when they come', () => {
     const bench = new Bench();
     bench.ask({ ...ask, answer: [evil, good[1]!] });

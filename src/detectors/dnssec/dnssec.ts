@@ -2,7 +2,7 @@
 // before them. The quiet path is one test a batch without such zones, and a comparison of name ends with them.
 import { addressHash, type DnsBatch, type EventBatch } from '#events';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
-import { type Anchor, ROOT_ANCHORS, readAnchors } from './anchors.ts';
+import { type Anchor, negativeAnchor, ROOT_ANCHORS, readAnchors } from './anchors.ts';
 import { card } from './card.ts';
 import { type Claim, EVIDENCE_MAX, findingOf, type Sighting } from './claim.ts';
 import { judge } from './judge.ts';
@@ -84,9 +84,9 @@ export class Dnssec implements Detector {
       if (wire.length === 1) this.#tails.fill(1);
       this.#tails[tailOf(wire, wire.length)] = 1;
     }
-    const file = context.city.file.dns as { anchors?: readonly string[] } | undefined;
-    const { anchors, rejected } = readAnchors(file?.anchors ?? ROOT_ANCHORS);
-    this.#anchors = anchors;
+    const { anchors, rejected } = readAnchors(context.city.file.dns?.anchors ?? ROOT_ANCHORS);
+    const insecure = (context.city.file.dns?.insecure ?? []).map(parseName).filter((n) => n !== undefined);
+    this.#anchors = [...anchors, ...insecure.map(negativeAnchor)];
     this.#rejected = rejected;
     this.#isCovered = rejected.length === 0;
   }

@@ -13,11 +13,6 @@ const otherwise: Readonly<Record<string, string>> = {
   'val_ta_algo_missing.rpl': 'an option of Unbound wants every algorithm to sign, against RFC 6840 5.11',
   'val_faildnskey_ok.rpl': 'an option of Unbound takes missing keys for insecure',
   'val_anchor_nx_nosig.rpl': 'Unbound gives up an anchor whose zone is denied without a signature; here that is bogus',
-  'val_negcache_nodata.rpl': 'the answer is made from cached denials (RFC 8198)',
-  'val_negcache_nxdomain.rpl': 'the answer is made from cached denials (RFC 8198)',
-  'val_negcache_ttl.rpl': 'the answer is made from cached denials (RFC 8198)',
-  'val_negcache_ttl_prefetch.rpl': 'the answer is made from cached denials (RFC 8198)',
-  'val_negcache_nta.rpl': 'a zone is configured to be insecure (RFC 7646)',
 };
 
 function scenarios(half: string): string[] {

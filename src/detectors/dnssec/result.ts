@@ -13,6 +13,7 @@ interface ReasonText {
 export const REASONS = {
   VALID: { text: 'Every record and every denial is signed by the keys of #.' },
   NO_ANCHOR: { text: 'No trust anchor stands above #.', ede: 5 },
+  NEGATIVE_ANCHOR: { text: 'The configuration says that # is not to be validated (RFC 7646).' },
   MESSAGE_UNREADABLE: { text: 'The answer about # could not be read whole.', ede: 5 },
   MESSAGE_TRUNCATED: { text: 'The answer about # is cut (TC); the whole one comes by TCP.', ede: 5 },
   NO_ANSWER: { text: 'The server answered about # with a failure, not with data.', ede: 23 },

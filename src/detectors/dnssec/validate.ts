@@ -90,6 +90,10 @@ class Walk {
     for (let step = 0; step <= this.#spent.limits.aliasesMax; step++) {
       if (type === Type.RRSIG && this.#message.answer.some((s) => s.owner === target && s.signatures.length > 0))
         return say('insecure', 'SIGNATURE_QUERY', target, ROOT);
+      if (this.#chain.isExempt(target)) {
+        this.#note(say('insecure', 'NEGATIVE_ANCHOR', target, ROOT));
+        return this.#worst!;
+      }
       const sets = this.#setsAt(target, type);
       for (const set of sets) if (!this.#note(yield* this.#checked(set))) return this.#worst!;
       if (sets.length > 0) {

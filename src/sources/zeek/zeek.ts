@@ -31,9 +31,18 @@ const faults: FaultTable = {
   ZEEK_LINE_LENGTH: { text: 'A line is longer than 1 MiB.', remedy: 'Look at the line.', lost: 'the line' },
 };
 
+const doesNotTell: readonly string[] = [
+  'in dns.log: message sizes, EDNS and record types of answers; of a query and its answer the time of the query only',
+];
+
 export function zeekSource(logs: readonly ZeekLog[]): SourceKind {
   return {
-    card: { name: 'zeek', reads: `Zeek logs (${logs.map((l) => `${l.path}.log`).join(', ')}; TSV and JSON)`, faults },
+    card: {
+      name: 'zeek',
+      reads: `Zeek logs (${logs.map((l) => `${l.path}.log`).join(', ')}; TSV and JSON)`,
+      faults,
+      doesNotTell,
+    },
     probe: (head) => {
       const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1');
       if (text.startsWith('#separator '))

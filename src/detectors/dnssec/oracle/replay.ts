@@ -1,11 +1,12 @@
 // Runs a scenario: each question by the iterating resolver, its answer through the validator, the status against the flags
 // that the scenario expects of a validating resolver. Only for tests.
 import { ALGORITHMS } from '../algorithms.ts';
-import { readAnchors } from '../anchors.ts';
+import { negativeAnchor, readAnchors } from '../anchors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
-import { nameOf, textOf } from '../names.ts';
+import { nameOf, parseName, textOf } from '../names.ts';
 import type { Result } from '../result.ts';
 import { settle, validate } from '../validate.ts';
+import { CachedDenials } from './denials.ts';
 import { dsa } from './dsa.ts';
 import { wire } from './records.ts';
 import { Resolver } from './resolver.ts';
@@ -25,8 +26,11 @@ export interface Check {
 export function replay(source: string): Check[] {
   const scenario = readScenario(source);
   const { anchors, rejected } = readAnchors(scenario.anchors);
+  anchors.push(...scenario.insecure.map((z) => negativeAnchor(parseName(z)!)));
   if (rejected.length > 0) throw new Error(`anchors not read: ${rejected.join('; ')}`);
   const resolver = new Resolver(scenario);
+  const denials = scenario.settings.get('aggressive-nsec') === 'yes' ? new CachedDenials() : undefined;
+  const keys = new Map<string, { message: Buffer; untilSeconds: number }>();
   const checks: Check[] = [];
   let nowSeconds = clockOf(scenario);
   let query: Step | undefined;
@@ -38,13 +42,33 @@ export function replay(source: string): Check[] {
     if (!query.entry.flags.has('RD')) continue;
     resolver.step = query.at;
     const { qname, qtype } = query.entry;
-    const message = resolver.resolve(qname, qtype);
+    const now = Math.floor(nowSeconds);
     const fetch = (name: Uint8Array, type: number): Uint8Array | undefined => {
       const text = textOf(nameOf(name));
-      return resolver.resolve(text, type);
+      // Keys are kept for their lifetime.
+      const kept = keys.get(`${text} ${type}`);
+      if (kept !== undefined && kept.untilSeconds > now) return kept.message;
+      const message = resolver.resolve(text, type);
+      const own = resolver.answer.filter((r) => r.type === type);
+      if (message !== undefined && own.length > 0)
+        keys.set(`${text} ${type}`, { message, untilSeconds: now + Math.min(...own.map((r) => r.ttl)) });
+      return message;
     };
     const question = { name: wire(qname), type: qtype };
-    const result = message && settle(validate(message, question, anchors, Math.floor(nowSeconds), limits), fetch);
+    const judge = (message: Uint8Array | undefined): Result | undefined =>
+      message && settle(validate(message, question, anchors, now, limits), fetch);
+    // A resolver that uses denials aggressively asks nobody where what it holds proves the answer (RFC 8198).
+    let result: Result | undefined;
+    for (const made of denials?.answers(qname, qtype, now) ?? []) {
+      const judged = judge(made);
+      if (judged?.status === 'secure') result = judged;
+    }
+    if (result === undefined) {
+      const message = resolver.resolve(qname, qtype);
+      const { authority } = resolver;
+      result = judge(message);
+      if (result?.status === 'secure') denials?.keep(authority, now);
+    }
     const expected = expectedOf(query, step);
     checks.push({ step: step.at, expected, result, agrees: agrees(expected, result) });
   }

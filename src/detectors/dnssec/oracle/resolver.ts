@@ -38,6 +38,9 @@ export class Resolver {
   /** The last response to each question, for when no server answers any more. */
   readonly #responses = new Map<string, Buffer>();
   #queries = 0;
+  /** Sections of the last answer. */
+  answer: readonly TextRecord[] = [];
+  authority: readonly TextRecord[] = [];
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -72,7 +75,9 @@ export class Resolver {
       authority.push(...reply.sections[1].filter((r) => isDone || isDenialRecord(r)));
       additional.push(...reply.sections[2]);
       if (isDone || (target !== undefined && seen(answer, target))) {
-        return encode(qname, qtype, reply.rcode, [dedupe(answer), dedupe(authority), additional]);
+        this.answer = dedupe(answer);
+        this.authority = dedupe(authority);
+        return encode(qname, qtype, reply.rcode, [this.answer, this.authority, additional]);
       }
       name = target;
     }

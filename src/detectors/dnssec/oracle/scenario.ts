@@ -27,6 +27,8 @@ export interface Step {
 
 export interface Scenario {
   readonly anchors: string[];
+  /** Negative anchors. */
+  readonly insecure: string[];
   /** Seconds of the scenario's clock; NaN where it does not say. */
   readonly nowSeconds: number;
   /** Zone to the addresses of its servers, by stub or forward zones. */
@@ -41,6 +43,7 @@ export interface Scenario {
 export function readScenario(source: string): Scenario {
   const lines = source.split('\n').map((l) => l.trim());
   const settings = new Map<string, string>();
+  const insecure: string[] = [];
   const anchors: string[] = [];
   const entryPoints = new Map<string, string[]>();
   const forwarded = new Set<string>();
@@ -59,6 +62,7 @@ export function readScenario(source: string): Scenario {
     else if (m[1] === 'stub-zone') isForward = false;
     else if (m[1] === 'stub-addr' || m[1] === 'forward-addr')
       entryPoints.set(zone, [...(entryPoints.get(zone) ?? []), value]);
+    else if (m[1] === 'domain-insecure') insecure.push(value);
     else settings.set(m[1]!, value);
     if (isForward && m[1] === 'name') forwarded.add(zone);
   }
@@ -112,7 +116,7 @@ export function readScenario(source: string): Scenario {
   }
   const date = settings.get('val-override-date') ?? '';
   const nowSeconds = date.length === 14 ? seconds(date) : Number.NaN;
-  return { anchors, nowSeconds, entryPoints, forwarded, settings, ranges, steps };
+  return { anchors, insecure, nowSeconds, entryPoints, forwarded, settings, ranges, steps };
 }
 
 function count(text: string, c: string): number {
