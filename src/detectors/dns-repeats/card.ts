@@ -24,5 +24,5 @@ export const card: DetectorCard = {
     'See whether the client ever connects to the addresses it gets.',
     'Look on the client for what asks: no user is behind a poll by the minute.',
   ],
-  memoryBound: '65,536 names in 256 KiB, 16,384 client-domain pairs in 400 KiB, 1,024 watched pairs of at most 4 KiB',
+  memoryBound: '65,536 names in 256 KiB, 65,536 client-domain pairs in 1.6 MiB, 4,096 watched pairs of at most 4 KiB',
 };

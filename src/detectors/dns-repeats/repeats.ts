@@ -19,9 +19,9 @@ export const dnsRepeats: DetectorKind = { card, create: (context) => new DnsRepe
 const VERSION = 2;
 const GATE_BITS = 16;
 const GATE_MASK = (1 << GATE_BITS) - 1;
-const PAIR_BITS = 14;
-const ZONE_BITS = 12;
-export const SEQUENCES_MAX = 1024;
+const PAIR_BITS = 16;
+const ZONE_BITS = 13;
+export const SEQUENCES_MAX = 4096;
 /** The gate's clock: quarters of a second, of which 16 bits are kept. */
 const TICK_MICROS = 250_000;
 /** What is asked again sooner is a retransmission, or the same look-up for the other address family. */

@@ -51,6 +51,7 @@ export class Rebinding implements Detector {
   /** Files that outside answers came from; 0 in `outsideOrigin` is none of them. */
   origins: Origin[] = [];
   suspectsShed = 0;
+  namesShed = 0;
   /** Of the batch's rows: offsets of an outside and an inside address among the answers, and where the latter points. */
   readonly #outsideOf = new Int32Array(BATCH_ROWS);
   readonly #insideOf = new Int32Array(BATCH_ROWS);
@@ -71,7 +72,7 @@ export class Rebinding implements Detector {
 
   /** Outside answers given up within the window in which they would count are not told apart from older ones. */
   get shed(): number {
-    return this.names.shed + this.suspectsShed;
+    return this.namesShed + this.suspectsShed;
   }
 
   observe(batch: EventBatch): void {
@@ -126,7 +127,10 @@ export class Rebinding implements Detector {
   #outward(batch: DnsBatch, i: number, address: number): void {
     const key = nameKey(batch, i, address);
     let row = this.names.find(batch.clientHash[i]!, key);
-    if (row < 0) row = this.names.insert(batch.clientHash[i]!, key);
+    if (row < 0) {
+      row = this.names.insert(batch.clientHash[i]!, key);
+      if (this.names.evicted && this.names.evictedWeight > (batch.at[i]! - WINDOW_MICROS) / 1e6) this.namesShed += 1;
+    }
     this.names.setWeight(row, batch.at[i]! / 1e6);
     this.outside.put(row, batch, i, address, this.#originIndex(batch.origin));
   }

@@ -20,6 +20,7 @@ interface State {
   suspects: [string, object][];
   origins: Origin[];
   suspectsShed: number;
+  namesShed: number;
 }
 
 export function pack(d: Rebinding): State {
@@ -32,6 +33,7 @@ export function pack(d: Rebinding): State {
     suspects: [...d.suspects].map(([key, s]) => [key, structuredClone({ ...s })]),
     origins: structuredClone(d.origins),
     suspectsShed: d.suspectsShed,
+    namesShed: d.namesShed,
   };
 }
 
@@ -45,6 +47,7 @@ export function unpack(d: Rebinding, value: unknown): void {
   unpackColumn(s.recent, d.recent.seen);
   d.origins = structuredClone(s.origins);
   d.suspectsShed = s.suspectsShed;
+  d.namesShed = s.namesShed;
   d.suspects = new Map();
   for (const [key, saved] of s.suspects) {
     const plain = structuredClone(saved) as Suspect;
