@@ -4,13 +4,21 @@ import { accessSync, constants, existsSync, mkdtempSync, rmSync, statfsSync, wri
 import { createServer } from 'node:net';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { loadCity } from '#city';
+import { type City, loadCity } from '#city';
 import { toJsonLine } from '#findings';
+import { adviceText, dnsChecks } from './doctor-dns.ts';
 import { ExitCode, options, painter, printable, write } from './options.ts';
 
-export const doctorHelp = `parapet doctor [--city FILE] [--format text|ndjson]
+export const doctorHelp = `parapet doctor [--city FILE] [--broken NAME] [--advice] [--format text|ndjson]
 
 Says what this machine can and can't do for Parapet: rights, tools, clock, disk, ports, the city file; each with a remedy.
+With a city file it also asks the city's resolvers (do they answer, by TCP too, do they validate), audits the zones under
+dns.signed (chain of trust, signatures that end soon, algorithms, servers that disagree), and asks each resolver under
+response.rpz.consumers whether it has our policy zone and applies it.
+
+  --broken NAME   a name whose DNSSEC signatures are known not to hold: a resolver that validates refuses it
+  --advice        print what to write into each resolver's configuration, and nothing else
+
 Exit status 0 where nothing essential is missing, else 3.`;
 
 interface Check {
@@ -24,9 +32,14 @@ interface Check {
 }
 
 export async function doctor(args: string[]): Promise<number> {
-  const o = options(args, {}, ['text', 'ndjson']);
+  const o = options(args, { broken: { type: 'string' }, advice: { type: 'boolean' } }, ['text', 'ndjson']);
   if (o.help) {
     console.log(doctorHelp);
+    return ExitCode.Done;
+  }
+  const path = o.values.city as string | undefined;
+  if (o.values.advice === true) {
+    await write(adviceText(loadCity(path)));
     return ExitCode.Done;
   }
   const checks = [
@@ -37,7 +50,8 @@ export async function doctor(args: string[]): Promise<number> {
     disk(),
     clock(),
     await port(),
-    city(o.values.city as string | undefined),
+    city(path),
+    ...(await resolvers(path, (o.values.broken as string | undefined) ?? '')),
   ];
   const paint = painter(o.values);
   for (const c of checks) {
@@ -150,6 +164,29 @@ async function port(): Promise<Check> {
     ok ? 'Port 8883 on localhost is free for the gateway.' : 'Port 8883 on localhost is taken.',
     'Name another one under gateway.listen in city.yaml.',
   );
+}
+
+async function resolvers(path: string | undefined, broken: string): Promise<Check[]> {
+  let found: City;
+  try {
+    found = loadCity(path);
+  } catch {
+    // Told by the check of the city file.
+    return [];
+  }
+  try {
+    return (await dnsChecks(found, broken)).map((c) => ({
+      kind: 'check',
+      what: `dns/${c.what}`,
+      // What asking can't tell is no fault of the resolver's.
+      ok: c.ok !== false,
+      essential: false,
+      text: `${c.subject}: ${c.text}`,
+      remedy: c.ok === true ? '' : c.remedy,
+    }));
+  } catch (error) {
+    return [check('dns', false, false, (error as Error).message, 'Mend the response section of city.yaml.')];
+  }
 }
 
 function city(path: string | undefined): Check {

@@ -5,6 +5,7 @@ export { MqttSource } from '#sources/mqtt';
 export type { AnalyzeOptions, Outcome } from './analyze.ts';
 export { analyze } from './analyze.ts';
 export { decideRecorded } from './decide.ts';
+export { type AuditCheck, auditResolver, auditZone, type Place } from './dns-audit.ts';
 export { Engine } from './engine.ts';
 export { faultTable } from './faults.ts';
 export { Feed, listInputs } from './feed.ts';

@@ -397,6 +397,12 @@ ${of('recursor.conf')}`,
     );
   }
 
+  /** parapet doctor, beside the running one. */
+  doctor(): string {
+    const city = join(this.dir, 'city.yaml');
+    return this.inNetwork('rs', process.execPath, launcher, 'doctor', '--city', city, '--format', 'text');
+  }
+
   async until(what: string, holds: () => boolean, millis = 30_000): Promise<void> {
     const end = performance.now() + millis;
     while (!holds()) {

@@ -27,6 +27,11 @@ describe.skipIf(why !== '')('iodine and dns2tcp through Unbound', () => {
     expect(world.dig('x.d.example', 'TXT')).toBe('NXDOMAIN');
     world.stopTunnel();
 
+    const doctor = world.doctor();
+    expect(doctor).toMatch(/parapet\.rpz: The policy zone is served at 127\.0\.0\.1:5300, serial \d+/);
+    expect(doctor).toMatch(/site: It applies our serial/);
+    expect(doctor).toMatch(/10\.232\.1\.1: It answers by TCP/);
+
     expect(world.respond('list')).toContain('*.t.example CNAME .');
     expect(world.respond('undo', iodine.action.id)).toContain('UNDONE t.example');
     await world.until(

@@ -1,7 +1,7 @@
 // What a resolver's answers say about its set-up, for doctor and audit. Only asking; what can't be told that way says so.
 import { ask } from '../ask/index.ts';
 import type { Consumer } from '../config.ts';
-import { appliedSerial, askConsumer, type PolicyZone, serialIsLater } from '../rpz/index.ts';
+import { appliedSerial, askConsumer, serialIsLater, type ZoneInForce } from '../rpz/index.ts';
 import { Flag, Rcode, rcodeName, soaSerial, Type } from '../wire/index.ts';
 
 export interface Check {
@@ -13,7 +13,7 @@ export interface Check {
 }
 
 /** At most seven questions, one after the other. */
-export async function checkConsumer(consumer: Consumer, zone: PolicyZone): Promise<Check[]> {
+export async function checkConsumer(consumer: Consumer, zone: ZoneInForce): Promise<Check[]> {
   const check = (name: Check['name'], ok: boolean | undefined, text: string): Check => ({
     consumer: consumer.name,
     name,
@@ -42,7 +42,7 @@ export async function checkConsumer(consumer: Consumer, zone: PolicyZone): Promi
 type Make = (name: Check['name'], ok: boolean | undefined, text: string) => Check;
 
 /** BIND answers for the zone it holds as a secondary; the others keep it to themselves. */
-async function transferred(consumer: Consumer, zone: PolicyZone, check: Make): Promise<Check> {
+async function transferred(consumer: Consumer, zone: ZoneInForce, check: Make): Promise<Check> {
   if (consumer.kind !== 'bind')
     return check('transferred', undefined, 'It does not show the SOA of policy zones; see "applied".');
   const reply = await ask({
@@ -68,7 +68,7 @@ async function transferred(consumer: Consumer, zone: PolicyZone, check: Make): P
   );
 }
 
-async function applied(consumer: Consumer, zone: PolicyZone, check: Make): Promise<Check> {
+async function applied(consumer: Consumer, zone: ZoneInForce, check: Make): Promise<Check> {
   const serial = await appliedSerial(consumer, zone);
   if (serial === undefined)
     return check(
@@ -111,7 +111,7 @@ async function validates(consumer: Consumer, check: Make): Promise<Check> {
   );
 }
 
-async function signedQueries(consumer: Consumer, zone: PolicyZone, check: Make): Promise<Check> {
+async function signedQueries(consumer: Consumer, zone: ZoneInForce, check: Make): Promise<Check> {
   const serial = await appliedSerial(consumer, zone, true);
   if (serial !== undefined)
     return check('signed-queries', true, 'It also rewrites for clients that ask for signatures (DO=1).');

@@ -1,2 +1,3 @@
 export { type AdviceSection, adviceFor, SECRET_PLACE } from './advice.ts';
 export { type Check, checkConsumer } from './checks.ts';
+export { servedZone } from './served.ts';

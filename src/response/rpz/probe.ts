@@ -73,13 +73,16 @@ function addresses(reply: Reply): string[] {
   return reply.answers.slice(0, 4).flatMap((r) => addressOf(reply, r) ?? []);
 }
 
+/** What asking needs of a policy zone; a process that does not serve it can learn it by asking too. */
+export type ZoneInForce = Pick<PolicyZone, 'name' | 'serial' | 'marker'>;
+
 /**
  * The serial that a resolver has applied, read from the zone's marker through its policy: loaded and in force, not merely
  * transferred. undefined where it doesn't answer by our zone: not loaded, another name, or policy switched off.
  */
 export async function appliedSerial(
   consumer: Consumer,
-  zone: PolicyZone,
+  zone: ZoneInForce,
   dnssecOk = false,
 ): Promise<number | undefined> {
   const reply = await askConsumer(consumer, `${freshLabel()}.${zone.marker}`, Type.AAAA, dnssecOk);

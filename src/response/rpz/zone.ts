@@ -34,7 +34,7 @@ export class PolicyZone {
   constructor(settings: ZoneSettings, kept?: KeptZone) {
     this.name = settings.name;
     this.ttlSeconds = settings.ttlSeconds;
-    this.marker = `serial.${settings.name}.internal`;
+    this.marker = markerName(settings.name);
     if (kept === undefined) return;
     this.#serial = kept.serial;
     this.#lines = kept.records;
@@ -170,6 +170,9 @@ function rdata(type: 'A' | 'AAAA' | 'CNAME', value: string): Buffer {
 }
 
 /** A serial as an address of the documentation range (RFC 3849), so that nobody is ever reached by it. */
+/** Below it every name tells the serial in force, through the policy itself. */
+export const markerName = (zone: string): string => `serial.${zone}.internal`;
+
 export function markerAddress(serial: number): string {
   return `2001:db8:0:1:0:1:${(serial >>> 16).toString(16)}:${(serial & 0xffff).toString(16)}`;
 }
