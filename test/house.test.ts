@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   trust: ['lib', 'city', 'findings'],
   incidents: ['lib', 'city', 'findings'],
   response: ['lib', 'city', 'findings'],
+  zones: ['lib', 'city', 'events', 'findings'],
   gateway: ['lib', 'city', 'events', 'findings'],
   store: ['lib', 'events', 'findings'],
   bus: ['lib', 'events', 'findings'],
@@ -37,6 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'trust',
     'incidents',
     'response',
+    'zones',
     'gateway',
     'store',
     'bus',
@@ -56,12 +58,25 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway',
     'bus',
     'response',
+    'zones',
   ],
   console: ['lib', 'findings', 'pipeline', 'store', 'range'],
 };
 
 /** Rooms where a clock, chance or a timer would make a replay differ from the live run. */
-const timeless = ['lib', 'city', 'events', 'findings', 'decoders', 'detectors', 'twins', 'trust', 'incidents', 'range'];
+const timeless = [
+  'lib',
+  'city',
+  'events',
+  'findings',
+  'decoders',
+  'detectors',
+  'twins',
+  'trust',
+  'incidents',
+  'zones',
+  'range',
+];
 const forbidden: readonly [RegExp, string][] = [
   [/\bDate\.now\b|\bnew Date\(\)/, 'event time comes with the batch (`at`), or by advance(to)'],
   [/\bMath\.random\b/, 'use #lib/random with a seed given at the start'],

@@ -61,6 +61,7 @@ export interface CityFile {
     never?: string[];
     /** Read by the room that answers (src/response). */
     rpz?: Record<string, unknown>;
+    nft?: Record<string, unknown>;
   };
   store?: { dir?: string; keep?: string };
   bus?: Record<string, unknown>;
@@ -74,7 +75,8 @@ interface Network {
 }
 
 /** Ranges that are ours where city.yaml names none: RFC 1918, RFC 6598, loopback, link-local, unique local. */
-const privateRanges = [
+/** Ours where city.yaml names no networks: RFC 1918, RFC 6598, loopback, link-local, unique local. */
+export const privateRanges = [
   '10.0.0.0/8',
   '172.16.0.0/12',
   '192.168.0.0/16',

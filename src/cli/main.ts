@@ -39,6 +39,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     does: 'the power twin by hand: solve, estimate, judge',
     load: async () => (await import('./power.ts')).power,
   },
+  zones: {
+    does: 'segmentation: drift, a policy from what was seen, nftables / Kubernetes / Cilium files',
+    load: async () => (await import('./zones.ts')).zones,
+  },
   respond: {
     does: 'what was refused or would be, with its proof; enforce and undo',
     load: async () => (await import('./respond.ts')).respond,

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { City } from '#city';
 import { FaultError } from '#findings';
+import { type NftFile, type NftSettings, nftSettings } from './nft/settings.ts';
 import { canonicalName, labelsOf } from './wire/index.ts';
 
 export type ConsumerKind = 'unbound' | 'bind' | 'powerdns' | 'knot';
@@ -22,6 +23,7 @@ export interface ResponseFile {
     sinkhole?: { a?: string; aaaa?: string };
     consumers?: ConsumerFile[];
   };
+  nft?: NftFile;
 }
 export interface ConsumerFile {
   name: string;
@@ -67,6 +69,8 @@ export interface ResponseSettings {
   readonly never: readonly string[];
   /** Absent: nothing is served, and nothing can be enforced by RPZ. */
   readonly rpz?: RpzSettings;
+  /** Absent: there is no wall here. */
+  readonly nft?: NftSettings;
 }
 
 const CONSUMERS_MAX = 64;
@@ -77,6 +81,7 @@ export function responseSettings(city: City): ResponseSettings {
   const file = (city.file.response ?? {}) as ResponseFile;
   const wrong: string[] = [];
   const rpz = file.rpz === undefined ? undefined : rpzSettings(file.rpz, city.dir, wrong);
+  const nft = file.nft === undefined ? undefined : nftSettings(file.nft, wrong);
   const ttl = /^(\d{1,9})([smhd])$/.exec(file.ttl ?? '4h');
   if (ttl === null) wrong.push(`response.ttl: ${file.ttl} is no duration such as 4h`);
   if (wrong.length > 0)
@@ -93,6 +98,7 @@ export function responseSettings(city: City): ResponseSettings {
     ttlMicros: Number(ttl![1]) * unitMicros[ttl![2]!]!,
     never: file.never ?? [],
     ...(rpz === undefined ? {} : { rpz }),
+    ...(nft === undefined ? {} : { nft }),
   };
 }
 

@@ -19,6 +19,8 @@ export interface Enforcer {
   readonly name: string;
   /** Pure. undefined where the finding asks nothing of this enforcer. */
   propose(finding: Finding): Proposal | undefined;
+  /** Pure. All traffic, or all names, of one client. */
+  proposeQuarantine?(address: string): Proposal;
   /** Installs the records. @returns why not, in one sentence, where they may not stand beside what is installed */
   enforce(action: Action): string | undefined;
   /** Takes away what this action alone holds; what another action holds too stays. */

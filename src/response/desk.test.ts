@@ -63,7 +63,7 @@ describe('modes', () => {
     await desk.settled();
     expect(desk.find(a!.id)).toMatchObject({
       state: 'proposed',
-      text: 'Published; there is no resolver to ask, so nothing is claimed.',
+      text: 'Published; there is nobody to ask, so nothing is claimed.',
     });
     const silent: ConsumerFile = { name: 'dead', kind: 'unbound', address: '127.0.0.1', ask: '127.0.0.1:9' };
     const two = await deskWith({

@@ -2,10 +2,11 @@
 // nobody ended. An action is on disk before it is in force, and is called enforced only when a resolver was asked and said so.
 import { createHash } from 'node:crypto';
 import type { City } from '#city';
-import type { Action, Finding, Proof } from '#findings';
+import type { Action, Fault, Finding, Proof } from '#findings';
 import { type ResponseSettings, responseSettings } from './config.ts';
 import type { Enforcer, Proposal } from './contract.ts';
 import type { Ledger } from './ledger.ts';
+import { NftEnforcer } from './nft/index.ts';
 import { RpzEnforcer } from './rpz/index.ts';
 
 /** Actions in memory; the oldest that are over go first, and where none is, new ones are shed. The ledger has all. */
@@ -22,7 +23,9 @@ export interface DeskOptions {
   readonly onAction?: (action: Action) => void;
   /** How long a proof goes on asking. */
   readonly proveMs?: number;
-  /** Others beside RPZ, e.g. a wall. */
+  /** What an enforcer finds wrong by itself: a wall that lost its entries. */
+  readonly onFault?: (fault: Fault) => void;
+  /** Others beside these. */
   readonly enforcers?: readonly Enforcer[];
 }
 
@@ -44,7 +47,7 @@ export class ResponseDesk {
   constructor(options: DeskOptions) {
     this.#options = options;
     this.settings = responseSettings(options.city);
-    const { rpz } = this.settings;
+    const { rpz, nft } = this.settings;
     this.rpz =
       rpz === undefined
         ? undefined
@@ -55,7 +58,17 @@ export class ResponseDesk {
             now: options.now,
             ...(options.proveMs === undefined ? {} : { proveMs: options.proveMs }),
           });
-    this.#enforcers = [...(this.rpz === undefined ? [] : [this.rpz]), ...(options.enforcers ?? [])];
+    const wall =
+      nft === undefined
+        ? undefined
+        : new NftEnforcer({
+            city: options.city,
+            settings: nft,
+            never: this.settings.never,
+            now: options.now,
+            ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
+          });
+    this.#enforcers = [this.rpz, wall, ...(options.enforcers ?? [])].filter((e) => e !== undefined);
   }
 
   /** Takes up what the ledger says is in force, ends what ran out meanwhile, opens sockets, and asks the resolvers again. */
@@ -100,13 +113,21 @@ export class ResponseDesk {
     });
   }
 
-  /** Refuses all names to one client. @returns undefined where there is no policy zone */
+  /**
+   * Shuts one client off at every enforcer that can: its names, its packets.
+   * @returns the first action that was not refused, else the last one; undefined where nothing can
+   */
   quarantine(address: string, by: string, because: readonly string[] = []): Action | undefined {
-    if (this.rpz === undefined) return undefined;
-    const proposal = this.rpz.proposeQuarantine(address);
-    const known = this.#actions.get(actionId(this.rpz.name, proposal));
-    const action = known ?? this.#propose(this.rpz, proposal, because, by);
-    return action === undefined || action.state === 'refused' ? action : this.enforce(action.id, by);
+    let told: Action | undefined;
+    for (const enforcer of this.#enforcers) {
+      const proposal = enforcer.proposeQuarantine?.(address);
+      if (proposal === undefined) continue;
+      const known = this.#actions.get(actionId(enforcer.name, proposal));
+      const made = known ?? this.#propose(enforcer, proposal, because, by);
+      const action = made === undefined || made.state === 'refused' ? made : this.enforce(made.id, by);
+      if (told === undefined || told.state === 'refused') told = action ?? told;
+    }
+    return told;
   }
 
   /** Publishes; the proof follows by `onAction`. @returns undefined where there is no such action */
@@ -123,7 +144,7 @@ export class ResponseDesk {
       by,
       state: 'proposed',
       proofs: [],
-      text: 'Published; the resolvers are being asked.',
+      text: 'Published; who enforces it is being asked.',
     };
     this.#put(next, 'enforce', by);
     const refused = enforcer.enforce(next);
@@ -297,7 +318,7 @@ function proved(action: Action, proofs: readonly Proof[]): Action {
   const state = yes.length > 0 ? 'enforced' : 'proposed';
   const text =
     proofs.length === 0
-      ? 'Published; there is no resolver to ask, so nothing is claimed.'
+      ? 'Published; there is nobody to ask, so nothing is claimed.'
       : no.length === 0
         ? `Refused at ${yes.join(', ')}.`
         : yes.length === 0

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { City } from '#city';
-import type { Action, Finding } from '#findings';
+import type { Action, Fault, Finding } from '#findings';
 import { ResponseDesk } from '#response';
 import { openActions } from '#store';
 
@@ -33,6 +33,8 @@ export interface HubResponseOptions {
   readonly isLive: boolean;
   finding(id: string): Finding | undefined;
   tell(action: Action): void;
+  /** What an enforcer found wrong by itself. */
+  fault(fault: Fault): void;
 }
 
 export class HubResponse {
@@ -56,6 +58,7 @@ export class HubResponse {
       // Resolvers are real whatever the input is: leases run by the wall clock.
       now: () => Date.now() * 1000,
       onAction: (action) => options.tell(action),
+      onFault: (fault) => options.fault(fault),
     });
     this.#timer = setInterval(() => this.desk.expire(Date.now() * 1000), EXPIRE_MILLIS);
     this.#timer.unref();

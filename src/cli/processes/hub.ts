@@ -45,6 +45,7 @@ const response =
           page.action(action);
           void channel.send({ kind: 'responses', actions: [action] }).catch(() => {});
         },
+        fault: (fault) => void channel.send({ kind: 'faults', faults: [fault] }).catch(() => {}),
       });
 if (response !== undefined) page.response = response;
 
