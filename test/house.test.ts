@@ -153,7 +153,7 @@ describe('the house', () => {
     const registry = readFileSync(join(src, 'pipeline', 'registry.ts'), 'utf8');
     // Folders that hold a shared part of several, or a live source that is opened by name, are not registered themselves.
     const shared: Readonly<Record<string, readonly string[]>> = {
-      decoders: ['tls', 'tcap'],
+      decoders: ['tls', 'tcap', 'quic'],
       detectors: [],
       sources: ['file', 'lines', 'live', 'mqtt'],
     };

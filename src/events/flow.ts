@@ -56,9 +56,23 @@ export class FlowBatch {
   readonly originatorPayloadDelta = new Float64Array(BATCH_ROWS);
   readonly responderPayloadDelta = new Float64Array(BATCH_ROWS);
   /** TLS server name (or HTTP host) of the flow: a range in `bytes`, length 0 where none was seen. */
-  bytes: Uint8Array = new Uint8Array(BATCH_ROWS * 64);
+  bytes: Uint8Array = new Uint8Array(BATCH_ROWS * 128);
   readonly nameOffset = new Int32Array(BATCH_ROWS);
   readonly nameBytes = new Int32Array(BATCH_ROWS);
-  /** 1 TLS client hello seen, 2 HTTP, 3 SMB, 4 DCERPC, 5 SSH, 6 RDP, 7 MQTT, 8 Modbus, 9 IEC 104, 10 DNS, 11 WinRM, 12 DNP3, 13 Kerberos, 0 unknown. */
+  /** Port that a proxy (HTTP CONNECT or absolute form, SOCKS) was asked to go to at that name; 0 where none was asked. */
+  readonly targetPort = new Uint16Array(BATCH_ROWS);
+  /** JA4 of the client hello (TLS, DTLS, QUIC): 36 letters in `bytes`, 0 where no whole hello was seen. */
+  readonly ja4Offset = new Int32Array(BATCH_ROWS);
+  readonly ja4Bytes = new Int32Array(BATCH_ROWS);
+  /** First protocol of the hello's ALPN. */
+  readonly alpnOffset = new Int32Array(BATCH_ROWS);
+  readonly alpnBytes = new Int32Array(BATCH_ROWS);
+  /** SHA-256 of the server's certificate (32 octets), where TLS 1.2 or before shows it. */
+  readonly certificateOffset = new Int32Array(BATCH_ROWS);
+  readonly certificateBytes = new Int32Array(BATCH_ROWS);
+  /** Zeek's history letters, at most fifteen. */
+  readonly historyOffset = new Int32Array(BATCH_ROWS);
+  readonly historyBytes = new Int32Array(BATCH_ROWS);
+  /** 1 TLS client hello seen, 2 HTTP, 3 SMB, 4 DCERPC, 5 SSH, 6 RDP, 7 MQTT, 8 Modbus, 9 IEC 104, 10 DNS, 11 WinRM, 12 DNP3, 13 Kerberos, 14 QUIC, 15 SOCKS, 16 DTLS, 0 unknown. */
   readonly service = new Uint8Array(BATCH_ROWS);
 }

@@ -89,6 +89,28 @@ describe('the originator', () => {
     expect(closedOf({ protocol: 1, icmp: 8 }, back({}, { protocol: 1, icmp: 3 }))).toHaveLength(2);
   });
 
+  it('of a SYN-ACK that only a reset answers is who sent it (stealth scan): told once, the right way round', () => {
+    const scan = back(to, { flags: 'SA', sequence: 7 });
+    for (const packets of [
+      [scan, { ...to, flags: 'R' }],
+      [scan, { ...scan, at: 1 }, { ...to, at: 1, flags: 'R' }],
+      [scan, { ...to, flags: 'RA' }, { ...scan, at: 1 }, { ...to, at: 1, flags: 'R' }],
+    ]) {
+      const a = new Assembler().take(...packets);
+      const [f] = a.closed();
+      expect(f).toMatchObject({ from: '10.0.0.2:8080', to: '10.0.0.1:40000', state: 'OTH' });
+      expect(f!.packets[0] + f!.packets[1]).toBe(packets.length);
+      expect(f!.history.startsWith('Hr')).toBe(true);
+      expect(a.rows.map((r) => [r.phase, r.from])).toEqual([
+        [FlowPhase.Open, '10.0.0.2:8080'],
+        [FlowPhase.Close, '10.0.0.2:8080'],
+      ]);
+    }
+    // An ACK, data or nothing at all: the SYN was missed, and its answer is an answer.
+    for (const next of [[{ ...to, flags: 'A' }], [], [{ ...to, flags: 'A', payload: 3 }]])
+      expect(closedOf(scan, ...next)[0]!.from).toBe('10.0.0.1:40000');
+  });
+
   it('packets count on the side that sent them after a flip (zeek#5047)', () => {
     const answers = back(to, { flags: 'SA', payload: 0 });
     const [f] = closedOf(answers, { ...answers, flags: 'A', payload: 100, sequence: 1 });
@@ -139,6 +161,11 @@ describe('the key', () => {
       ['10.0.0.1:1111', 1, 1000],
       ['10.0.0.1:0', 2, 1000],
     ]);
+  });
+
+  it('a datagram that came in fragments counts each of its packets', () => {
+    const [f] = closedOf({ protocol: 17, fromPort: 1111, toPort: 2222, payload: 4000, parts: 3 });
+    expect(f).toMatchObject({ packets: [3, 0], payload: [4000, 0] });
   });
 
   it('a SYN with a new number on a closed or open tuple is a new flow; the same number is the old SYN again', () => {
@@ -260,6 +287,27 @@ describe('the end', () => {
     expect(f!.lastAt - f!.firstAt).toBe(1e6);
   });
 
+  it('UDP ends by the packets’ own time, whatever other inputs’ clocks say (suricata#13173)', () => {
+    // Two captures in one run, years apart: each is ended by the time that has been reached, never before its silence.
+    const a = new Assembler().take(
+      { ...to, at: 0, protocol: 17 },
+      { ...to, at: 50, protocol: 17 },
+      { ...to, at: 100, protocol: 17 },
+    );
+    expect(a.closed()).toMatchObject([{ packets: [3, 0] }]);
+    const b = new Assembler().take({ ...to, at: 1e6, protocol: 17 }, { ...to, at: 5, protocol: 17, from: '10.0.0.9' });
+    expect(b.rows.filter((r) => r.phase === FlowPhase.Close)).toEqual([]);
+  });
+
+  it('a connection that is only kept, without payload, is told each five minutes', () => {
+    const keep = Array.from({ length: 40 }, (_, i): Packet => ({ ...to, at: 60 * i, flags: 'A', sequence: 1000 }));
+    const a = new Assembler().take(...shake(), ...keep.slice(1));
+    const updates = a.rows.filter((r) => r.phase === FlowPhase.Update);
+    expect(updates.length).toBe(7);
+    expect(updates.at(-1)!.packets[0]).toBeGreaterThan(30);
+    expect(updates.every((r) => r.delta[0] === 0)).toBe(true);
+  });
+
   it('the end of the input closes what is left', () => {
     const a = new Assembler().take(...shake(), { ...to, protocol: 17 });
     expect(a.closed()).toHaveLength(2);
@@ -349,7 +397,6 @@ describe('states', () => {
     ['SH', [o('S'), o('FA')]],
     ['SHR', [r('SA'), r('FA')]],
     ['OTH', [o('A'), r('A')]],
-    ['OTH', [r('SA'), o('R')]],
   ] as const)('%s', (state, packets) => {
     expect(closedOf(...packets)).toMatchObject([{ state, from: '10.0.0.1:40000' }]);
   });
@@ -359,6 +406,55 @@ describe('states', () => {
     expect(closedOf(q)[0]!.state).toBe('S0');
     expect(closedOf(back(q))[0]!.state).toBe('SHR');
     expect(closedOf(q, back(q))[0]!.state).toBe('SF');
+  });
+});
+
+describe('the history', () => {
+  const o = (flags: string, more: Packet = {}): Packet => ({ ...to, flags, ...more });
+  const r = (flags: string, more: Packet = {}): Packet => back(to, { flags, ...more });
+  const of = (...packets: Packet[]): string => closedOf(...packets)[0]!.history;
+  it.each([
+    [
+      'a connection as it should be',
+      'ShADadFf',
+      [
+        o('S'),
+        r('SA'),
+        o('A'),
+        o('A', { sequence: 1, payload: 9 }),
+        r('A'),
+        r('A', { payload: 9 }),
+        o('FA', { sequence: 10 }),
+        r('FA', { sequence: 9 }),
+      ],
+    ],
+    [
+      'each letter once',
+      'ShAD',
+      [o('S'), r('SA'), o('A'), o('A'), o('A', { sequence: 1, payload: 9 }), o('A', { sequence: 10, payload: 9 })],
+    ],
+    ['a beginning that was missed', '^d', [r('A', { payload: 5 })]],
+    ['refused', 'Sr', [o('S'), r('RA')]],
+    [
+      'sent again',
+      'DT',
+      [o('A', { sequence: 5, payload: 5 }), o('A', { sequence: 5, payload: 5 }), o('A', { sequence: 5, payload: 5 })],
+    ],
+    ['a closed window', 'DWa', [o('A', { sequence: 5, payload: 5, window: 0 }), r('A')]],
+    ['impossible flags', 'QI', [o('SF'), o('FR')]],
+    [
+      'UDP',
+      'Dd',
+      [o('', { protocol: 17, payload: 4 }), r('', { protocol: 17, payload: 4 }), o('', { protocol: 17, payload: 4 })],
+    ],
+    ['ICMP has none', '', [{ protocol: 1, icmp: 8 }]],
+  ] as const)('of %s is %s', (_what, letters, packets) => {
+    expect(of(...packets)).toBe(letters);
+  });
+
+  it('counts what repeats at its first, tenth and hundredth time', () => {
+    const again = Array.from({ length: 1200 }, (): Packet => o('A', { sequence: 5, payload: 5 }));
+    expect(of(...again)).toBe('DTTT');
   });
 });
 

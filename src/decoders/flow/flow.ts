@@ -6,30 +6,46 @@ import {
   type EventBatch,
   FlowBatch,
   FlowPhase,
-  FlowState,
   type Origin,
   PacketBatch,
   type Sink,
 } from '#events';
-import { isGroupAddress } from '#lib/address';
 import type { DecoderKind, DecoderOptions } from '../contract.ts';
-import { Service, serviceOfPayload, serviceOfPort } from './service.ts';
+import { icmpPair, isOriginator, isSelf } from './direction.ts';
+import { HISTORY_LETTERS_MAX } from './history.ts';
+import { JA4_BYTES, Looker } from './look.ts';
+import { NAME_BYTES_MAX, NAMES_MAX } from './names.ts';
+import { PREFIX_BYTES_MAX, PREFIXES_MAX } from './prefix.ts';
+import { serviceOfFlow } from './service.ts';
+import {
+  characterOf,
+  FLIPPED,
+  idleOf,
+  isTold,
+  Letter,
+  letterOf,
+  RETRANSMISSION,
+  stateOf,
+  ZERO_WINDOW,
+} from './state.ts';
 import { CROWDED, FlowTable, ROWS_MAX, Seen } from './table.ts';
 
+export { stateOf } from './state.ts';
+
 const Tcp = { Fin: 1, Syn: 2, Rst: 4, Ack: 16 } as const;
-/** Silence after which a flow is over, microseconds. TCP's is long: a meter polled half-hourly is one session. */
-const IDLE = { tcp: 3600e6, attempt: 30e6, ended: 5e6, udp: 60e6, icmp: 60e6, other: 60e6 } as const;
-/** A living flow is told at most this often. */
+/** A living flow is told at most this often while payload moves, and this often while only the connection is kept. */
 const TELL_MICROS = 1e6;
+const TELL_QUIET_MICROS = 300e6;
 /** Event time between looks for silent flows. */
 const SWEEP_MICROS = 5e6;
-/** Packets with payload from the originator in which a name is looked for. */
-const NAME_PACKETS = 4;
-const NAME_BYTES_MAX = 255;
 /** The largest window there is (RFC 7323 2.3): what lies further back was never sent before. */
 const WINDOW_MAX = 2 ** 30;
 /** Bytes that may be under way before a first answer, generously: the window of a SYN is not scaled. */
 const FIRST_WINDOW_MAX = 2 ** 16;
+/** Added to a capital letter it is the small one. */
+const SMALL = 0x20;
+/** What one row may put into a batch's bytes: name, fingerprint, protocol, hash, history. */
+const ROW_BYTES_MAX = 3 * NAME_BYTES_MAX + HISTORY_LETTERS_MAX;
 
 export const flow: DecoderKind = {
   card: {
@@ -37,7 +53,7 @@ export const flow: DecoderKind = {
     takes: ['packet'],
     gives: ['flow'],
     recognisedBy: 'any IP packet',
-    limits: `${ROWS_MAX} live flows; when full, the idlest of sixteen goes`,
+    limits: `${ROWS_MAX} live flows, the idlest of sixteen goes; ${PREFIXES_MAX} cut messages of ${PREFIX_BYTES_MAX >> 10} KiB wait, the oldest goes; ${NAMES_MAX} names`,
     faults: {},
   },
   create: (options) => new FlowDecoder(options),
@@ -48,17 +64,24 @@ class FlowDecoder implements Decoder {
   readonly #withoutDns: boolean;
   readonly #table = new FlowTable();
   readonly #out = new FlowBatch();
-  readonly #name = { offset: 0, length: 0 };
-  #nameEnd = 0;
+  readonly #looker: Looker;
+  #bytesEnd = 0;
   readonly #inputs: Origin[] = [];
   #input = 0;
   #numbers = 0;
   #hand = 0;
   #sweptAt = Number.NEGATIVE_INFINITY;
-  shed = 0;
+  #shed = 0;
+
+  /** Flows, cut messages, names and QUIC datagrams that found no room. */
+  get shed(): number {
+    const { unread, prefixes } = this.#looker;
+    return this.#shed + unread + prefixes.lost + this.#table.pool.lost;
+  }
 
   constructor(options: DecoderOptions = {}) {
     this.#withoutDns = options.withoutDns ?? false;
+    this.#looker = new Looker(this.#table);
   }
 
   decode(batch: EventBatch, sink: Sink): void {
@@ -93,7 +116,7 @@ class FlowDecoder implements Decoder {
     const hash = t.hashOf(p.addresses, 8 * i, sourcePort, destinationPort, protocol, vlan);
     let row = t.find(hash, p.addresses, 8 * i, sourcePort, destinationPort, protocol, vlan);
     if (row === CROWDED) {
-      this.shed += 1;
+      this.#shed += 1;
       return;
     }
     const flags = p.tcpFlags[i]!;
@@ -103,7 +126,7 @@ class FlowDecoder implements Decoder {
       const again = (t.seen[row]! & Seen.OriginatorSyn) !== 0 && t.initial[row] === p.tcpSequence[i];
       if (!t.forward || !(again || t.packets[2 * row] === 0)) {
         this.#row(row, FlowPhase.Close, at, sink);
-        t.remove(row);
+        this.#forget(row);
         row = -1;
       }
     }
@@ -114,31 +137,82 @@ class FlowDecoder implements Decoder {
     } else {
       fromOriginator = t.forward;
       // A reply's own kind says who asked, whatever came first (zeek#5830).
-      if (sourcePort === destinationPort && same(p.addresses, 8 * i))
+      if (sourcePort === destinationPort && isSelf(p.addresses, 8 * i))
         fromOriginator = isOriginator(p, i, protocol, flags, sourcePort, destinationPort);
+      if ((t.seen[row]! & Seen.Held) !== 0) {
+        if (fromOriginator) fromOriginator = this.#settle(row, p, i, flags, sink);
+        else if ((flags & Tcp.Syn) === 0) this.#tell(row, t.firstAt[row]!, sink);
+      }
     }
     const side = 2 * row + (fromOriginator ? 0 : 1);
-    t.packets[side]! += 1;
+    t.packets[side]! += p.parts[i]!;
     t.ipBytes[side]! += p.ipBytes[i]!;
     if (at > t.lastAt[row]!) t.lastAt[row] = at;
     t.lastPlace[row] = p.place[i]!;
     t.seen[row]! |= fromOriginator ? Seen.Originator : Seen.Responder;
     let payload = p.payloadBytes[i]!;
-    if (protocol === 6) payload = this.#tcp(row, side, fromOriginator, flags, p.tcpSequence[i]!, payload);
+    if (protocol === 6) payload = this.#tcp(row, side, fromOriginator, flags, p, i, payload);
+    else if (payload > 0 && (t.written[side]! & Letter.Data) === 0 && protocol === 17) {
+      t.written[side]! |= Letter.Data;
+      t.write(row, characterOf(Letter.Data) + (fromOriginator ? 0 : SMALL));
+    }
     if (payload > 0) {
       t.payload[side]! += payload;
-      if ((t.seen[row]! & Seen.NameDone) === 0) this.#look(row, p, i, fromOriginator);
+      if (t.looks[side] !== 0) this.#looker.look(row, side, p, i);
       if (at - t.toldAt[row]! >= TELL_MICROS) this.#row(row, FlowPhase.Update, at, sink);
+    } else if (at - t.toldAt[row]! >= TELL_QUIET_MICROS) this.#row(row, FlowPhase.Update, at, sink);
+  }
+
+  /**
+   * A flow that a SYN-ACK began, and now a packet of the side that got it: where that only resets, it asked for nothing
+   * (a scan with SYN-ACKs, or the echo of one with forged senders), and who sent the SYN-ACK began it.
+   * @returns whether this packet comes from the originator
+   */
+  #settle(row: number, p: PacketBatch, i: number, flags: number, sink: Sink): boolean {
+    const t = this.#table;
+    const isRefused = (flags & (Tcp.Syn | Tcp.Fin | Tcp.Rst)) === Tcp.Rst && t.payload[2 * row + 1] === 0;
+    if (isRefused && p.payloadBytes[i] === 0) {
+      t.turn(row);
+      t.seen[row] =
+        Seen.Originator | Seen.Held | ((t.seen[row]! & Seen.ResponderSequence) !== 0 ? Seen.OriginatorSequence : 0);
+      t.history[row] = 0;
+      t.write(row, characterOf(Letter.SynAck));
+      t.service[row] = serviceOfFlow(t.responderPort[row]!, 6);
     }
+    this.#tell(row, t.firstAt[row]!, sink);
+    return !(isRefused && p.payloadBytes[i] === 0);
+  }
+
+  /** Tells a held flow that it is open. */
+  #tell(row: number, at: number, sink: Sink): void {
+    this.#table.seen[row]! &= ~Seen.Held;
+    this.#row(row, FlowPhase.Open, at, sink);
   }
 
   /** Keeps the state; @returns payload that is new, so that what is sent again counts once (in packets it counts each time). */
-  #tcp(row: number, side: number, fromOriginator: boolean, flags: number, sequence: number, payload: number): number {
+  #tcp(
+    row: number,
+    side: number,
+    fromOriginator: boolean,
+    flags: number,
+    p: PacketBatch,
+    i: number,
+    payload: number,
+  ): number {
     const t = this.#table;
+    const sequence = p.tcpSequence[i]!;
+    const letter = letterOf(flags, payload);
+    if ((letter & ~t.written[side]!) !== 0) {
+      t.written[side]! |= letter;
+      t.write(row, characterOf(letter) + (fromOriginator ? 0 : SMALL));
+    }
+    if (p.tcpWindow[i] === 0 && (flags & Tcp.Rst) === 0) this.#count(row, side, t.closedWindow, ZERO_WINDOW);
     let seen = t.seen[row]!;
     if ((flags & Tcp.Syn) !== 0) {
-      if ((flags & Tcp.Ack) !== 0) seen |= fromOriginator ? Seen.OriginatorSyn : Seen.ResponderSynAck;
-      else {
+      if ((flags & Tcp.Ack) !== 0) {
+        // From the originator it is the second half of two SYNs that crossed, or a scan: no SYN.
+        if (!fromOriginator) seen |= Seen.ResponderSynAck;
+      } else {
         seen |= Seen.OriginatorSyn;
         t.initial[row] = sequence;
       }
@@ -159,6 +233,7 @@ class FlowDecoder implements Decoder {
         t.next[side] = end;
       } else {
         // Late or again: it is new only as far as something was missing.
+        this.#count(row, side, t.again, RETRANSMISSION);
         fresh = Math.min(payload, t.missing[side]!);
         t.missing[side]! -= fresh;
       }
@@ -173,15 +248,16 @@ class FlowDecoder implements Decoder {
     return fresh;
   }
 
-  #look(row: number, p: PacketBatch, i: number, fromOriginator: boolean): void {
-    const t = this.#table;
-    const service = serviceOfPayload(p.bytes, p.payloadOffset[i]!, p.payloadCaptured[i]!, this.#name);
-    if (service !== 0) t.service[row] = service;
-    if (fromOriginator && this.#name.length > 0) {
-      const from = this.#name.offset;
-      t.names.set(row, p.bytes.slice(from, from + Math.min(this.#name.length, NAME_BYTES_MAX)));
-      t.seen[row]! |= Seen.NameDone;
-    } else if (t.packets[2 * row]! >= NAME_PACKETS) t.seen[row]! |= Seen.NameDone;
+  #count(row: number, side: number, column: Uint8Array, letter: number): void {
+    const n = column[side]!;
+    if (n === 255) return;
+    column[side] = n + 1;
+    if (isTold(n + 1)) this.#table.write(row, letter + ((side & 1) === 0 ? 0 : SMALL));
+  }
+
+  #forget(row: number): void {
+    this.#looker.leave(row);
+    this.#table.remove(row);
   }
 
   #open(
@@ -204,8 +280,8 @@ class FlowDecoder implements Decoder {
       }
       this.#hand = (this.#hand + 16) % t.used;
       this.#row(idlest, FlowPhase.Close, p.at[i]!, sink);
-      t.remove(idlest);
-      this.shed += 1;
+      this.#forget(idlest);
+      this.#shed += 1;
       row = t.insert(hash);
     }
     const w = 8 * row;
@@ -222,19 +298,25 @@ class FlowDecoder implements Decoder {
     const at = p.at[i]!;
     t.firstAt[row] = at;
     t.lastAt[row] = at;
+    t.toldAt[row] = at;
     t.place[row] = p.place[i]!;
     t.lastPlace[row] = p.place[i]!;
     t.number[row] = ++this.#numbers;
     t.input[row] = this.#input;
-    t.service[row] = serviceOfPort(t.responderPort[row]!);
-    this.#row(row, FlowPhase.Open, at, sink);
+    t.service[row] = serviceOfFlow(t.responderPort[row]!, p.protocol[i]!);
+    if (p.protocol[i] === 17) t.looks[2 * row + 1] = 0;
+    if (!fromOriginator) t.write(row, FLIPPED);
+    const isHeld = p.protocol[i] === 6 && !fromOriginator && (p.tcpFlags[i]! & Tcp.Syn) !== 0;
+    if (isHeld) t.seen[row] = Seen.Held;
+    else this.#row(row, FlowPhase.Open, at, sink);
     return row;
   }
 
   #row(row: number, phase: number, at: number, sink: Sink): void {
     const t = this.#table;
     const out = this.#out;
-    if (out.count >= BATCH_ROWS || this.#nameEnd > out.bytes.length - NAME_BYTES_MAX) this.#flush(sink);
+    if ((t.seen[row]! & Seen.Held) !== 0) this.#tell(row, t.firstAt[row]!, sink);
+    if (out.count >= BATCH_ROWS || this.#bytesEnd > out.bytes.length - ROW_BYTES_MAX) this.#flush(sink);
     const origin = this.#inputs[t.input[row]!]!;
     // A batch speaks of one input: places of another would name the wrong file.
     if (out.origin !== origin) {
@@ -268,20 +350,39 @@ class FlowDecoder implements Decoder {
     t.toldPayload[s + 1] = t.payload[s + 1]!;
     t.toldAt[row] = at;
     out.service[i] = t.service[row]!;
-    const name = t.names.size === 0 ? undefined : t.names.get(row);
-    out.nameOffset[i] = this.#nameEnd;
-    out.nameBytes[i] = 0;
-    if (name !== undefined) {
-      out.bytes.set(name, this.#nameEnd);
-      out.nameBytes[i] = name.length;
-      this.#nameEnd += name.length;
+    out.targetPort[i] = t.targetPort[row]!;
+    this.#text(i, t.name[row]!, out.nameOffset, out.nameBytes);
+    this.#text(i, t.client[row]!, out.ja4Offset, out.ja4Bytes);
+    // One string holds both: a fingerprint has always the same length.
+    out.alpnOffset[i] = out.ja4Offset[i]! + JA4_BYTES;
+    out.alpnBytes[i] = Math.max(0, out.ja4Bytes[i]! - JA4_BYTES);
+    if (out.ja4Bytes[i]! > 0) out.ja4Bytes[i] = JA4_BYTES;
+    this.#text(i, t.certificate[row]!, out.certificateOffset, out.certificateBytes);
+    const letters = t.histories.write(t.history[row]!, out.bytes, this.#bytesEnd);
+    out.historyOffset[i] = this.#bytesEnd;
+    out.historyBytes[i] = letters;
+    this.#bytesEnd += letters;
+  }
+
+  #text(i: number, n: number, offsets: Int32Array, lengths: Int32Array): void {
+    offsets[i] = this.#bytesEnd;
+    if (n === 0) {
+      lengths[i] = 0;
+      return;
     }
+    const pool = this.#table.pool;
+    const from = pool.offset[n]!;
+    const length = pool.length[n]!;
+    const bytes = this.#out.bytes;
+    for (let k = 0; k < length; k++) bytes[this.#bytesEnd + k] = pool.bytes[from + k]!;
+    lengths[i] = length;
+    this.#bytesEnd += length;
   }
 
   #flush(sink: Sink): void {
     if (this.#out.count > 0) sink.emit(this.#out);
     this.#out.count = 0;
-    this.#nameEnd = 0;
+    this.#bytesEnd = 0;
   }
 
   advance(to: number, sink: Sink): void {
@@ -291,7 +392,7 @@ class FlowDecoder implements Decoder {
     for (let row = 0; row < t.used; row++) {
       if (t.number[row] === 0 || to - t.lastAt[row]! < idleOf(t.seen[row]!, t.protocol[row]!)) continue;
       this.#row(row, FlowPhase.Close, t.lastAt[row]!, sink);
-      t.remove(row);
+      this.#forget(row);
     }
     this.#flush(sink);
   }
@@ -301,90 +402,8 @@ class FlowDecoder implements Decoder {
     for (let row = 0; row < t.used; row++) {
       if (t.number[row] === 0) continue;
       this.#row(row, FlowPhase.Close, t.lastAt[row]!, sink);
-      t.remove(row);
+      this.#forget(row);
     }
     this.#flush(sink);
   }
-}
-
-function idleOf(seen: number, protocol: number): number {
-  if (protocol === 17) return IDLE.udp;
-  if (protocol === 1 || protocol === 58) return IDLE.icmp;
-  if (protocol !== 6) return IDLE.other;
-  if ((seen & (Seen.OriginatorRst | Seen.ResponderRst)) !== 0) return IDLE.ended;
-  if ((seen & Seen.OriginatorFin) !== 0 && (seen & Seen.ResponderFin) !== 0) return IDLE.ended;
-  if ((seen & Seen.Responder) === 0 && (seen & Seen.OriginatorSyn) !== 0) return IDLE.attempt;
-  return IDLE.tcp;
-}
-
-/** Whether the sender of the first packet seen began the flow. */
-function isOriginator(
-  p: PacketBatch,
-  i: number,
-  protocol: number,
-  flags: number,
-  sourcePort: number,
-  destinationPort: number,
-): boolean {
-  // Nobody sends from a broadcast or multicast address (zeek#3235), and an answer to all was asked for by nobody.
-  if (isGroupAddress(p.addresses, 8 * i + 4)) return true;
-  if (isGroupAddress(p.addresses, 8 * i)) return false;
-  if (protocol === 6 && (flags & Tcp.Syn) !== 0) return (flags & Tcp.Ack) === 0;
-  if (protocol === 1 || protocol === 58) return !isReply(p.icmp[i]! >> 8, protocol);
-  const source = portRank(sourcePort);
-  const destination = portRank(destinationPort);
-  if (source === destination) return protocol !== 6 || sourcePort >= destinationPort;
-  return destination > source;
-}
-
-/** How much a port looks like a server's: a service that is known, a system port, any other; 0 is none. */
-function portRank(port: number): number {
-  return serviceOfPort(port) !== Service.Unknown ? 2 : port > 0 && port < 1024 ? 1 : 0;
-}
-
-function same(words: Uint32Array, at: number): boolean {
-  return (
-    words[at] === words[at + 4] &&
-    words[at + 1] === words[at + 5] &&
-    words[at + 2] === words[at + 6] &&
-    words[at + 3] === words[at + 7]
-  );
-}
-
-/** Type of the request that belongs to an ICMP type; the type itself for those without an answer. */
-function icmpPair(type: number, protocol: number): number {
-  if (protocol === 58) return type === 129 ? 128 : type === 134 ? 133 : type === 136 ? 135 : type;
-  return type === 0 ? 8 : type === 14 ? 13 : type === 16 ? 15 : type === 18 ? 17 : type;
-}
-
-function isReply(type: number, protocol: number): boolean {
-  return icmpPair(type, protocol) !== type;
-}
-
-/** Zeek's conn_state (scripts/base/protocols/conn). */
-export function stateOf(seen: number, protocol: number): number {
-  const o = (seen & Seen.Originator) !== 0;
-  const r = (seen & Seen.Responder) !== 0;
-  if (protocol !== 6) return o && r ? FlowState.SF : r ? FlowState.SHR : FlowState.S0;
-  const syn = (seen & Seen.OriginatorSyn) !== 0;
-  const synAck = (seen & Seen.ResponderSynAck) !== 0;
-  const oFin = (seen & Seen.OriginatorFin) !== 0;
-  const rFin = (seen & Seen.ResponderFin) !== 0;
-  const oRst = (seen & Seen.OriginatorRst) !== 0;
-  const rRst = (seen & Seen.ResponderRst) !== 0;
-  // A SYN that was missed is taken for sent where its answer was taken up.
-  if (synAck && (syn || (o && !oRst))) {
-    // A reset behind both FINs is a stack's tidying up, not how the connection went.
-    if (oFin && rFin) return FlowState.SF;
-    if (oRst) return FlowState.RSTO;
-    if (rRst) return FlowState.RSTR;
-    return oFin ? FlowState.S2 : rFin ? FlowState.S3 : FlowState.S1;
-  }
-  if (syn) {
-    if (rRst) return FlowState.REJ;
-    if (oRst) return FlowState.RSTOS0;
-    return oFin ? FlowState.SH : r ? FlowState.OTH : FlowState.S0;
-  }
-  if (synAck && !o) return rRst ? FlowState.RSTRH : rFin ? FlowState.SHR : FlowState.OTH;
-  return FlowState.OTH;
 }

@@ -54,6 +54,18 @@ describe('the table', () => {
     expect(wrong).toBe(0);
   });
 
+  it('holds a million flows in less than 240 MB', () => {
+    const t = new FlowTable();
+    for (let i = 0; i < ROWS_MAX; i++) {
+      const row = t.insert(Math.imul(i, 0x9e3779b1) >>> 0);
+      t.number[row] = i + 1;
+    }
+    expect(t.insert(1)).toBe(-1);
+    const octets = Object.values(t).reduce((sum, v) => sum + (ArrayBuffer.isView(v) ? v.byteLength : 0), 0);
+    // Besides the columns there is the index, two words a row.
+    expect(octets + 8 * ROWS_MAX).toBeLessThan(240e6);
+  });
+
   it('full: one flow in, one of the idlest out, closed and counted as shed; no packet is lost', () => {
     const decoder = flow.create();
     const more = 2000;

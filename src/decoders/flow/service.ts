@@ -1,6 +1,6 @@
 // What a flow speaks, by its first payload bytes where these tell, else by the responder's port. Numbers are those of
 // events/flow.ts.
-import { clientHelloName, type NameRange } from '#decoders/tls';
+import { isHttpRequest } from './http.ts';
 
 export const Service = {
   Unknown: 0,
@@ -17,6 +17,9 @@ export const Service = {
   Winrm: 11,
   Dnp3: 12,
   Kerberos: 13,
+  Quic: 14,
+  Socks: 15,
+  Dtls: 16,
 } as const;
 
 const byPort: Readonly<Record<number, number>> = {
@@ -45,22 +48,16 @@ export function serviceOfPort(port: number): number {
   return portService[port]!;
 }
 
-const range: NameRange = { offset: 0, length: 0 };
+/** What a port means in TCP means another carrier in UDP: 443 is HTTP/3, 853 DNS over QUIC. */
+export function serviceOfFlow(port: number, protocol: number): number {
+  const service = portService[port]!;
+  return protocol === 17 && service === Service.Tls ? Service.Quic : service;
+}
 
-/**
- * Looks at one payload. `name` receives the TLS server name or HTTP host, its length 0 where there is none.
- * @returns a service, 0 where the bytes don't tell
- */
-export function serviceOfPayload(b: Uint8Array, at: number, length: number, name: NameRange): number {
-  name.length = 0;
+/** @returns a service that the first bytes of a payload tell, TLS aside; 0 where they don't */
+export function serviceOfPayload(b: Uint8Array, at: number, length: number): number {
   if (length < 4) return 0;
   const c = b[at]!;
-  if (c === 0x16) {
-    if (!clientHelloName(b, at, length, range)) return b[at + 1] === 3 ? Service.Tls : 0;
-    name.offset = range.offset;
-    name.length = range.length;
-    return Service.Tls;
-  }
   if (c === 0x53 && b[at + 1] === 0x53 && b[at + 2] === 0x48 && b[at + 3] === 0x2d) return Service.Ssh;
   // NetBIOS session header, then 0xff or 0xfe "SMB".
   if (
@@ -74,58 +71,6 @@ export function serviceOfPayload(b: Uint8Array, at: number, length: number, name
     return Service.Smb;
   // DCERPC 5.0 bind.
   if (c === 5 && b[at + 1] === 0 && b[at + 2] === 11) return Service.Dcerpc;
-  // TPKT, then an X.224 connection request: RDP, S7 and MMS share it; the port tells them apart.
   if (c === 0x10 && length >= 8 && b[at + 4] === 0x4d && b[at + 5] === 0x51) return Service.Mqtt;
-  if (isMethod(b, at)) {
-    host(b, at, length, name);
-    return Service.Http;
-  }
-  return 0;
-}
-
-/** GET, POST, PUT, HEAD, CONNECT, OPTIONS, PATCH, DELETE: capitals up to a blank. */
-function isMethod(b: Uint8Array, at: number): boolean {
-  const c = b[at]!;
-  const d = b[at + 1]!;
-  const e = b[at + 2]!;
-  return (
-    (c === 0x47 && d === 0x45 && e === 0x54 && b[at + 3] === 0x20) ||
-    (c === 0x50 && ((d === 0x4f && e === 0x53) || (d === 0x55 && e === 0x54) || (d === 0x41 && e === 0x54))) ||
-    (c === 0x48 && d === 0x45 && e === 0x41) ||
-    (c === 0x43 && d === 0x4f && e === 0x4e && b[at + 3] === 0x4e) ||
-    (c === 0x4f && d === 0x50 && e === 0x54) ||
-    (c === 0x44 && d === 0x45 && e === 0x4c)
-  );
-}
-
-/** The Host header, or the authority of a CONNECT, without its port. */
-function host(b: Uint8Array, start: number, length: number, name: NameRange): void {
-  const end = start + Math.min(length, 2048);
-  if (b[start] === 0x43) {
-    const at = start + 8;
-    let stop = at;
-    while (stop < end && b[stop]! > 0x20 && b[stop] !== 0x3a) stop += 1;
-    name.offset = at;
-    // A name that the segment cuts is none: a part of it would be another's name.
-    name.length = stop < end ? stop - at : 0;
-    return;
-  }
-  for (let at = start; at + 7 < end; at++) {
-    if (
-      b[at] !== 0x0a ||
-      (b[at + 1]! | 32) !== 0x68 ||
-      (b[at + 2]! | 32) !== 0x6f ||
-      (b[at + 3]! | 32) !== 0x73 ||
-      (b[at + 4]! | 32) !== 0x74 ||
-      b[at + 5] !== 0x3a
-    )
-      continue;
-    let from = at + 6;
-    while (from < end && b[from] === 0x20) from += 1;
-    let stop = from;
-    while (stop < end && b[stop]! > 0x20 && b[stop] !== 0x3a) stop += 1;
-    name.offset = from;
-    name.length = stop < end ? Math.min(stop - from, 255) : 0;
-    return;
-  }
+  return isHttpRequest(b, at) ? Service.Http : 0;
 }

@@ -1,6 +1,8 @@
 // Live flows as columns, found by open addressing. Rows are dense: a freed row is used again. The index holds row + 1; its
 // size is a power of two, at least twice the rows, so that probes stay short.
 import { addressHash } from '#lib/address';
+import { Histories } from './history.ts';
+import { NamePool } from './names.ts';
 
 const ROWS_FIRST = 1 << 14;
 /** Flows held at once; beyond it the idlest of a handful goes. */
@@ -9,6 +11,7 @@ export const ROWS_MAX = 1 << 20;
 /** At most half the slots are in use, so honest keys lie within a few dozen; more is a flood of made collisions. */
 const PROBES_MAX = 512;
 export const CROWDED = -2;
+const INDEX_SLOTS_A_ROW = 2;
 
 /** Bits of `seen`. */
 export const Seen = {
@@ -20,11 +23,16 @@ export const Seen = {
   ResponderRst: 32,
   Originator: 64,
   Responder: 128,
-  /** The name of this flow has been looked for long enough. */
-  NameDone: 256,
+  /** Begun by a SYN-ACK, not yet told: what follows says who began it. */
+  Held: 256,
   OriginatorSequence: 512,
   ResponderSequence: 1024,
+  /** The client has greeted a SOCKS 5 proxy. */
+  Greeted: 2048,
 } as const;
+
+/** Packets with payload, by side, whose beginning is looked at: past a proxy's or a mail server's greeting. */
+const LOOKS = 8;
 
 export class FlowTable {
   rows = ROWS_FIRST;
@@ -46,6 +54,7 @@ export class FlowTable {
   packets = new Float64Array(2 * ROWS_FIRST);
   ipBytes = new Float64Array(2 * ROWS_FIRST);
   payload = new Float64Array(2 * ROWS_FIRST);
+  /** Payload that the last row told. */
   toldPayload = new Float64Array(2 * ROWS_FIRST);
   /** Next sequence number by side, where `seen` says that it is known. */
   next = new Uint32Array(2 * ROWS_FIRST);
@@ -56,10 +65,27 @@ export class FlowTable {
   hash = new Uint32Array(ROWS_FIRST);
   /** Number of the input the flow was first seen in. */
   input = new Uint16Array(ROWS_FIRST);
-  readonly names = new Map<number, Uint8Array>();
+  /** Packets of a side that will still be looked into; 0 when done. */
+  looks = new Uint8Array(2 * ROWS_FIRST);
+  /** Numbers in `pool`. */
+  name = new Uint32Array(ROWS_FIRST);
+  /** JA4 and, behind it, the first protocol of ALPN. */
+  client = new Uint32Array(ROWS_FIRST);
+  certificate = new Uint32Array(ROWS_FIRST);
+  readonly pool = new NamePool();
+  /** Port that a proxy is asked to go to, 0 where none is. */
+  targetPort = new Uint16Array(ROWS_FIRST);
+  /** Place in `histories`. */
+  history = new Uint16Array(ROWS_FIRST);
+  readonly histories = new Histories();
+  /** Bits of Letter that are written, by side. */
+  written = new Uint8Array(2 * ROWS_FIRST);
+  /** Retransmissions and zero windows by side, up to 255. */
+  again = new Uint8Array(2 * ROWS_FIRST);
+  closedWindow = new Uint8Array(2 * ROWS_FIRST);
   used = 0;
   live = 0;
-  #index = new Int32Array(4 * ROWS_FIRST);
+  #index = new Int32Array(INDEX_SLOTS_A_ROW * ROWS_FIRST);
   #free: Int32Array = new Int32Array(ROWS_FIRST);
   #freeCount = 0;
 
@@ -143,12 +169,21 @@ export class FlowTable {
     this.hash[row] = hash;
     this.seen[row] = 0;
     this.service[row] = 0;
+    this.name[row] = 0;
+    this.client[row] = 0;
+    this.certificate[row] = 0;
+    this.targetPort[row] = 0;
+    this.history[row] = 0;
     for (let k = 2 * row; k < 2 * row + 2; k++) {
       this.packets[k] = 0;
       this.ipBytes[k] = 0;
       this.payload[k] = 0;
       this.toldPayload[k] = 0;
       this.missing[k] = 0;
+      this.looks[k] = LOOKS;
+      this.written[k] = 0;
+      this.again[k] = 0;
+      this.closedWindow[k] = 0;
     }
     this.#place(hash, row);
     return row;
@@ -176,7 +211,10 @@ export class FlowTable {
     }
     index[hole] = 0;
     this.number[row] = 0;
-    this.names.delete(row);
+    const pool = this.pool;
+    pool.drop(this.name[row]!);
+    pool.drop(this.client[row]!);
+    pool.drop(this.certificate[row]!);
     this.live -= 1;
     if (this.#freeCount >= this.#free.length) {
       const more = new Int32Array(2 * this.#free.length);
@@ -184,6 +222,40 @@ export class FlowTable {
       this.#free = more;
     }
     this.#free[this.#freeCount++] = row;
+  }
+
+  /** Writes a letter into a flow's history, as it stands. */
+  write(row: number, letter: number): void {
+    this.history[row] = this.histories.after(this.history[row]!, letter);
+  }
+
+  /** Originator and responder change places, with all that is counted of them. Only before a flow is told. */
+  turn(row: number): void {
+    for (let k = 8 * row; k < 8 * row + 4; k++) {
+      const word = this.addresses[k]!;
+      this.addresses[k] = this.addresses[k + 4]!;
+      this.addresses[k + 4] = word;
+    }
+    const port = this.originatorPort[row]!;
+    this.originatorPort[row] = this.responderPort[row]!;
+    this.responderPort[row] = port;
+    const a = 2 * row;
+    for (const column of [
+      this.packets,
+      this.ipBytes,
+      this.payload,
+      this.toldPayload,
+      this.missing,
+      this.next,
+      this.looks,
+      this.written,
+      this.again,
+      this.closedWindow,
+    ]) {
+      const value = column[a]!;
+      column[a] = column[a + 1]!;
+      column[a + 1] = value;
+    }
   }
 
   #grow(): void {
@@ -215,8 +287,17 @@ export class FlowTable {
     this.initial = wide(this.initial);
     this.hash = wide(this.hash);
     this.input = wide(this.input);
+    this.looks = wide(this.looks);
+    this.name = wide(this.name);
+    this.client = wide(this.client);
+    this.certificate = wide(this.certificate);
+    this.targetPort = wide(this.targetPort);
+    this.history = wide(this.history);
+    this.written = wide(this.written);
+    this.again = wide(this.again);
+    this.closedWindow = wide(this.closedWindow);
     this.rows = rows;
-    this.#index = new Int32Array(4 * rows);
+    this.#index = new Int32Array(INDEX_SLOTS_A_ROW * rows);
     for (let row = 0; row < this.used; row++) if (this.number[row] !== 0) this.#place(this.hash[row]!, row);
   }
 }

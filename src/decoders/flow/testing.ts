@@ -1,5 +1,14 @@
 // Packets for tests as rows, and flows read back as plain objects before the batch is spoiled.
-import { type Decoder, type EventBatch, FlowBatch, FlowState, formatAddress, PacketBatch, parseAddress } from '#events';
+import {
+  type Decoder,
+  type EventBatch,
+  FlowBatch,
+  FlowState,
+  formatAddress,
+  PacketBatch,
+  parseAddress,
+  type Sink,
+} from '#events';
 import { flow } from './flow.ts';
 
 export interface Packet {
@@ -15,6 +24,10 @@ export interface Packet {
   flags?: string;
   sequence?: number;
   icmp?: number;
+  /** TCP window; 8192 where it is not told. */
+  window?: number;
+  /** Fragments that it came in. */
+  parts?: number;
   vlan?: number;
   /** Payload bytes, or how many of them. */
   payload?: Uint8Array | number;
@@ -36,6 +49,12 @@ export interface Flow {
   protocol: number;
   service: number;
   name: string;
+  targetPort: number;
+  ja4: string;
+  alpn: string;
+  /** Hexadecimal. */
+  certificate: string;
+  history: string;
   packets: [number, number];
   ipBytes: [number, number];
   payload: [number, number];
@@ -65,6 +84,8 @@ export function packetBatch(packets: readonly Packet[], firstPlace = 1): PacketB
     b.tcpFlags[i] = [...(p.flags ?? '')].reduce((bits, letter) => bits | flagBits[letter]!, 0);
     b.tcpSequence[i] = p.sequence ?? 0;
     b.icmp[i] = (p.icmp ?? 0) << 8;
+    b.tcpWindow[i] = p.window ?? 8192;
+    b.parts[i] = p.parts ?? 1;
     b.vlan[i] = p.vlan ?? 0;
     b.fragment[i] = p.fragment === true ? 1 : 0;
     b.ipBytes[i] = 20 + (protocol === 6 ? 20 : 8) + payload.length;
@@ -83,7 +104,8 @@ export function flowsOf(b: FlowBatch): Flow[] {
   return Array.from({ length: b.count }, (_, i) => {
     const from = `${formatAddress(b.addresses, 8 * i)}:${b.originatorPort[i]}`;
     const to = `${formatAddress(b.addresses, 8 * i + 4)}:${b.responderPort[i]}`;
-    const at = b.nameOffset[i]!;
+    const bytes = (from: Int32Array, length: Int32Array): Buffer =>
+      Buffer.from(b.bytes.subarray(from[i]!, from[i]! + length[i]!));
     return {
       phase: b.phase[i]!,
       at: b.at[i]!,
@@ -96,7 +118,12 @@ export function flowsOf(b: FlowBatch): Flow[] {
       state: stateWords[b.state[i]!]!,
       protocol: b.protocol[i]!,
       service: b.service[i]!,
-      name: Buffer.from(b.bytes.subarray(at, at + b.nameBytes[i]!)).toString('latin1'),
+      name: bytes(b.nameOffset, b.nameBytes).toString('latin1'),
+      targetPort: b.targetPort[i]!,
+      ja4: bytes(b.ja4Offset, b.ja4Bytes).toString('latin1'),
+      alpn: bytes(b.alpnOffset, b.alpnBytes).toString('latin1'),
+      certificate: bytes(b.certificateOffset, b.certificateBytes).toString('hex'),
+      history: bytes(b.historyOffset, b.historyBytes).toString('latin1'),
       packets: [b.originatorPackets[i]!, b.responderPackets[i]!],
       ipBytes: [b.originatorIpBytes[i]!, b.responderIpBytes[i]!],
       payload: [b.originatorPayloadBytes[i]!, b.responderPayloadBytes[i]!],
@@ -150,3 +177,31 @@ export const back = (p: Packet, more: Packet = {}): Packet => ({
   toPort: p.fromPort ?? 0,
   ...more,
 });
+
+/** What a test opens: a source, which this room does not know. */
+export interface Frames {
+  pull(until: number, sink: Sink): Promise<boolean>;
+  close(): void;
+}
+
+/** Closed flows of a capture, through ip and flow as the pipeline joins them. */
+export async function flowsFrom(source: Frames, link: Decoder): Promise<Flow[]> {
+  const decoder = flow.create();
+  const flows: Flow[] = [];
+  let at = 0;
+  const sink: Sink = {
+    emit: (b: EventBatch) => {
+      if (b.kind === 'frame') link.decode(b, sink);
+      else if (b.kind === 'packet') {
+        decoder.decode(b, sink);
+        at = Math.max(at, b.at[b.count - 1] ?? 0);
+      } else if (b.kind === 'flow') for (const row of flowsOf(b)) if (row.phase === 2) flows.push(row);
+    },
+    fault: () => {},
+  };
+  while (await source.pull(Number.POSITIVE_INFINITY, sink)) decoder.advance(at, sink);
+  source.close();
+  link.end(sink);
+  decoder.end(sink);
+  return flows;
+}
