@@ -52,6 +52,8 @@ export interface CityFile {
     insecure?: string[];
   };
   inputs?: string[];
+  /** A signed list of names of bandwidth-selling services, and the key it is signed with: files. */
+  proxyware?: { list: string; key: string };
   signalling?: Partial<Omit<SignallingPlan, 'partners'>> & { partners?: Partial<Partner>[] };
   twins?: { power?: { model: string; readings?: string; commands?: string }; [name: string]: unknown };
   gateway?: Record<string, unknown>;
@@ -102,6 +104,8 @@ export class City {
     readonly signed: readonly string[];
   };
   readonly signalling: SignallingPlan;
+  /** Content of the files under `proxyware`; whether it is sound is for its detector to say. */
+  readonly proxyware: { readonly list: string; readonly key: string } | undefined;
   /** The file as read, for the rooms that own the remaining sections. */
   readonly file: CityFile;
   /** Folder that relative paths in the file start from. */
@@ -113,8 +117,9 @@ export class City {
   readonly #byMsisdn = new Map<string, Asset>();
   readonly #byId = new Map<string, Asset>();
 
-  constructor(file: CityFile, dir: string) {
+  constructor(file: CityFile, dir: string, proxyware?: { list: string; key: string }) {
     this.file = file;
+    this.proxyware = proxyware;
     this.dir = dir;
     this.name = file.city ?? 'city';
     this.zones = new Map((file.zones ?? []).map((z) => [z.name, z]));

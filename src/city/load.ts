@@ -1,5 +1,5 @@
 // Reads city.yaml: every wrong field at once, each with line, column and remedy.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { LineCounter, parseDocument } from 'yaml';
@@ -57,6 +57,7 @@ export function loadCity(path?: string): City {
   return parseCity(text, path);
 }
 
+const LIST_BYTES_MAX = 4 * 2 ** 20;
 const validate = new Ajv({ allErrors: true, strict: false, validateFormats: false }).compile(schema);
 
 /** @throws CityError with every fault found */
@@ -97,7 +98,25 @@ export function parseCity(text: string, path: string): City {
       }),
     );
   }
-  return new City(data, dirname(resolve(path)));
+  const dir = dirname(resolve(path));
+  const { proxyware } = data;
+  if (proxyware === undefined) return new City(data, dir);
+  const read = (key: 'list' | 'key'): string => {
+    const file = resolve(dir, proxyware[key]);
+    try {
+      if (statSync(file).size <= LIST_BYTES_MAX) return readFileSync(file, 'utf8');
+    } catch {}
+    throw new CityError([
+      {
+        code: 'CITY_UNREADABLE',
+        file: path,
+        ...place(nodeAt(document, ['proxyware', key])),
+        text: `proxyware.${key}: ${file} can't be read, or is longer than 4 MiB.`,
+        remedy: 'Name a file that is there, or leave the section out: a list is built in.',
+      },
+    ]);
+  };
+  return new City(data, dir, { list: read('list'), key: read('key') });
 }
 
 function nodeAt(document: ReturnType<typeof parseDocument>, keys: string[]): number {

@@ -20,6 +20,7 @@ import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
 import { dnssec } from '#detectors/dnssec';
 import { newEdge } from '#detectors/new-edge';
+import { proxyware } from '#detectors/proxyware';
 import { rebinding } from '#detectors/rebinding';
 import { relay } from '#detectors/relay';
 import { signalling } from '#detectors/signalling';
@@ -45,6 +46,7 @@ export const detectors: readonly DetectorKind[] = [
   dga,
   rebinding,
   dnsBypass,
+  proxyware,
   relay,
   newEdge,
   beacon,

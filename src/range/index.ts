@@ -1,5 +1,6 @@
 export { type DnsAttack, type DnsPlace, Ledger } from './attackers/dns-attack.ts';
 export { type Cast, dnsCast, monthCast } from './attackers/dns-cast.ts';
+export { profiles } from './attackers/proxyware-profiles.ts';
 export { DnsBatches, renderDnsBatches } from './encode/dns-batches.ts';
 export { type Executed, executeOnTruth, harmfulIds } from './execute.ts';
 export type { RangeOptions, RangeSummary } from './scenario.ts';
@@ -11,9 +12,11 @@ export {
   exchanges,
   MergedSource,
 } from './worlds/dns/index.ts';
+export { FlowWorld, renderFlowBatches } from './worlds/flow/index.ts';
 
 import { type RangeOptions, type RangeSummary, runBlackout } from './scenario.ts';
 import { dnsScenarios, runDns } from './scenario-dns.ts';
+import { flowScenarios, runFlow } from './scenario-flow.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -27,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
     text: 'a 118-bus city with cellular meters: quiet days, then hijacked devices, false load and commands that would darken it',
     run: runBlackout,
   },
+  ...flowScenarios.map((spec) => ({ name: spec.name, text: spec.text, run: (o: RangeOptions) => runFlow(spec, o) })),
   ...dnsScenarios.map((spec) => ({ name: spec.name, text: spec.text, run: (o: RangeOptions) => runDns(spec, o) })),
 ];
 

@@ -1,0 +1,1 @@
+export { proxyware } from './proxyware.ts';
