@@ -50,8 +50,8 @@ export class FlowTable {
   lastPlace = new Float64Array(ROWS_FIRST);
   /** Flow number, 0 in a free row. */
   number = new Float64Array(ROWS_FIRST);
-  /** Packets, IP bytes and payload, originator at 2i, responder at 2i + 1. */
-  packets = new Float64Array(2 * ROWS_FIRST);
+  /** Packets (of one flow fewer than 2^32), IP bytes and payload, originator at 2i, responder at 2i + 1. */
+  packets = new Uint32Array(2 * ROWS_FIRST);
   ipBytes = new Float64Array(2 * ROWS_FIRST);
   payload = new Float64Array(2 * ROWS_FIRST);
   /** Payload that the last row told. */
@@ -261,9 +261,9 @@ export class FlowTable {
   #grow(): void {
     const rows = 2 * this.rows;
     const wide = <T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(old: T): T => {
-      const more = new (old.constructor as new (n: number) => T)(2 * old.length);
-      more.set(old);
-      return more;
+      // The memory itself grows, so that old and new columns never stand beside each other.
+      const memory = (old.buffer as ArrayBuffer).transfer(2 * old.byteLength);
+      return new (old.constructor as new (b: ArrayBuffer) => T)(memory);
     };
     this.addresses = wide(this.addresses);
     this.originatorPort = wide(this.originatorPort);
@@ -297,6 +297,7 @@ export class FlowTable {
     this.again = wide(this.again);
     this.closedWindow = wide(this.closedWindow);
     this.rows = rows;
+    this.#index = new Int32Array(0);
     this.#index = new Int32Array(INDEX_SLOTS_A_ROW * rows);
     for (let row = 0; row < this.used; row++) if (this.number[row] !== 0) this.#place(this.hash[row]!, row);
   }
