@@ -16,7 +16,8 @@ With a city file it also asks the city's resolvers (do they answer, by TCP too, 
 dns.signed (chain of trust, signatures that end soon, algorithms, servers that disagree), and asks each resolver under
 response.rpz.consumers whether it has our policy zone and applies it.
 
-  --broken NAME   a name whose DNSSEC signatures are known not to hold: a resolver that validates refuses it
+  --broken NAME   a name whose DNSSEC signatures are known not to hold: a resolver that validates refuses it. Without one, a zone
+                  of dns.signed that the audit finds broken is taken; where there is none, whether forgeries pass is not told
   --advice        print what to write into each resolver's configuration, and nothing else
 
 Exit status 0 where nothing essential is missing, else 3.`;
@@ -29,6 +30,8 @@ interface Check {
   readonly essential: boolean;
   readonly text: string;
   readonly remedy: string;
+  /** Looked at, and it could not be told; "ok" means then that nothing wrong was seen. */
+  readonly unsure?: true;
 }
 
 export async function doctor(args: string[]): Promise<number> {
@@ -58,10 +61,16 @@ export async function doctor(args: string[]): Promise<number> {
     if (o.format === 'ndjson') await write(`${toJsonLine(c)}\n`);
     else
       await write(
-        `${c.ok ? paint('good', 'ok     ') : c.essential ? paint('bad', 'missing') : paint('warn', 'without')} ${printable(c.text)}${c.ok ? '' : ` ${c.remedy}`}\n`,
+        `${label(c, paint)} ${printable(c.text)}${c.remedy === '' || (c.ok && c.unsure === undefined) ? '' : ` ${c.remedy}`}\n`,
       );
   }
   return checks.some((c) => !c.ok && c.essential) ? ExitCode.PartUnread : ExitCode.Done;
+}
+
+function label(c: Check, paint: ReturnType<typeof painter>): string {
+  if (c.unsure === true) return paint('warn', 'unsure ');
+  if (c.ok) return paint('good', 'ok     ');
+  return c.essential ? paint('bad', 'missing') : paint('warn', 'without');
 }
 
 function check(what: string, ok: boolean, essential: boolean, text: string, remedy: string): Check {
@@ -183,6 +192,7 @@ async function resolvers(path: string | undefined, broken: string): Promise<Chec
       essential: false,
       text: `${c.subject}: ${c.text}`,
       remedy: c.ok === true ? '' : c.remedy,
+      ...(c.ok === undefined ? { unsure: true as const } : {}),
     }));
   } catch (error) {
     return [check('dns', false, false, (error as Error).message, 'Mend the response section of city.yaml.')];

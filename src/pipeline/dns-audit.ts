@@ -1,59 +1,44 @@
 // Asking instead of watching: whether the zones the city depends on are signed soundly, and whether its resolvers validate. Each
 // question has two seconds; what does not answer is a check that failed, never a wait. Nothing is changed anywhere.
+import { randomBytes } from 'node:crypto';
+import { parseName, type Result, ROOT_ANCHORS, readAnchors, readSignature } from '#detectors/dnssec';
+import { type Asked, Type } from '#response/ask';
 import {
-  type Anchor,
-  nameOf,
-  parseName,
-  type Result,
-  ROOT_ANCHORS,
-  type Rrset,
-  readAnchors,
-  readMessage,
-  readSignature,
-  textOf,
-  validate,
-  wireOf,
-} from '#detectors/dnssec';
-import { formatAddress } from '#lib/address';
-import { type Asked, ask, Flag, Rcode, Type } from '#response/ask';
+  type Asking,
+  type AuditCheck,
+  failureOf,
+  judge,
+  type Make,
+  maker,
+  type Place,
+  setsOf,
+  through,
+} from './dns-audit-ask.ts';
+import { auditServers } from './dns-audit-servers.ts';
 
-export interface AuditCheck {
-  /** The zone or the resolver. */
-  readonly subject: string;
-  readonly what: string;
-  /** undefined where asking can't tell. */
-  readonly ok: boolean | undefined;
-  readonly text: string;
-  readonly remedy: string;
-}
-
-export interface Place {
-  readonly address: string;
-  readonly port: number;
-}
+export type { AuditCheck, Place } from './dns-audit-ask.ts';
+export { auditResolver, type Trial } from './dns-audit-resolver.ts';
 
 const DS = 43;
-const RRSIG = 46;
 const DNSKEY = 48;
 const NSEC3 = 50;
 const DAY_SECONDS = 86_400;
-const SOON_DAYS = 7;
-const SERVERS_MAX = 16;
-/** Zone keys that RFC 8624 3.1 says to use; signing with others is "not recommended" or worse. */
+const SOON_SECONDS = 7 * DAY_SECONDS;
+/**
+ * Signers renew in time: Knot when a tenth of a signature's life is left, BIND five days before the end, those that sign at each
+ * answer have two days in all. A signature of a short life may end within a week and be in order.
+ */
+const SHORT_LIFE_SECONDS = 15 * DAY_SECONDS;
+const LEFT_SHARE = 0.1;
+/** What RFC 8624 3.1 says to sign with; others are "not recommended" or worse. */
 const GOOD_ALGORITHMS = new Set([8, 13, 14, 15, 16]);
 
-interface Asking {
-  readonly by: Place;
-  /** Where authoritative servers listen; 53 but for tests. */
-  readonly serverPort: number;
-  readonly nowSeconds: number;
-  readonly anchors: readonly Anchor[];
-}
-
 /**
- * Audits one zone as seen through a resolver (asked with CD, so that what it would refuse is shown) and at each of its servers.
+ * Audits one zone as seen through a resolver and at each of its servers. Negative anchors are left out of account: they say what
+ * a resolver lets pass, not how the zone is.
  * @param zone in presentation form
  * @param anchorLines as `dns.anchors` of city.yaml; the root's where undefined
+ * @param serverPort where authoritative servers listen; 53 but for tests
  */
 export async function auditZone(
   zone: string,
@@ -62,79 +47,53 @@ export async function auditZone(
   nowSeconds: number,
   serverPort = 53,
 ): Promise<AuditCheck[]> {
-  const asking: Asking = { by, serverPort, nowSeconds, anchors: readAnchors(anchorLines ?? ROOT_ANCHORS).anchors };
-  const check = (what: string, ok: boolean | undefined, text: string, remedy = ''): AuditCheck => ({
-    subject: zone,
-    what,
-    ok,
-    text,
-    remedy,
-  });
+  const { anchors, rejected } = readAnchors(anchorLines ?? ROOT_ANCHORS);
+  const asking: Asking = { by, nowSeconds, anchors };
+  const check = maker(zone);
+  if (parseName(zone) === undefined)
+    return [check('answers', false, `${zone} is no domain name.`, 'Correct dns.signed of city.yaml.')];
+  // A label that nobody has, so that its denial is shown and no cache has it.
+  const absentName = `parapet-audit-${randomBytes(5).toString('hex')}.${zone === '.' ? '' : zone}`;
   const [soa, keys, ds, absent] = await Promise.all([
     through(asking, zone, Type.SOA),
     through(asking, zone, DNSKEY),
     through(asking, zone, DS),
-    // A label that nobody has, so that its denial is shown.
-    through(asking, `${absentLabel(nowSeconds)}.${zone}`, Type.A),
+    through(asking, absentName, Type.A),
   ]);
-  if ('failed' in soa)
+  const failure = failureOf(soa);
+  if ('failed' in soa || failure !== '')
     return [
       check(
         'answers',
         false,
-        `${by.address} gives no answer about ${zone}: ${soa.failed}.`,
-        'See that it runs and may be asked from here.',
-      ),
-    ];
-  if (soa.rcode !== Rcode.NoError)
-    return [
-      check(
-        'answers',
-        false,
-        `${by.address} answers with an error about ${zone}.`,
-        'See that the zone exists and its servers answer.',
+        `${by.address} gives no answer about ${zone}: ${failure}.`,
+        'See that the zone exists, its servers answer, and the resolver may be asked from here.',
       ),
     ];
   const out: AuditCheck[] = [];
+  if (rejected.length > 0)
+    out.push(
+      check(
+        'anchors',
+        false,
+        `${rejected.length} of the anchors could not be read, first: ${rejected[0]!.slice(0, 80)}`,
+        'Write dns.anchors of city.yaml as: name DS tag algorithm digest-type hex.',
+      ),
+    );
   const judged = await judge(asking, zone, Type.SOA, soa.message.bytes);
-  out.push(chain(check, judged));
-  if (judged.code !== 'DELEGATION_UNSIGNED' && judged.code !== 'NO_ANCHOR') {
-    if (!('failed' in absent)) {
-      const denied = await judge(asking, `${absentLabel(nowSeconds)}.${zone}`, Type.A, absent.message.bytes);
-      const ok = denied.status === 'secure' || denied.status === 'insecure';
-      out.push(
-        check(
-          'denial',
-          ok,
-          ok ? 'Names that do not exist are denied with proof.' : denied.reason,
-          'Sign the zone anew, with NSEC or NSEC3.',
-        ),
-      );
-    }
-    out.push(...signatures(check, [soa, keys, absent], nowSeconds));
-    out.push(...algorithms(check, keys, ds));
-    out.push(...nsec3(check, absent));
+  out.push({ ...chain(check, judged), status: judged.status });
+  // Without a chain a signed zone can be looked at all the same; an unsigned one has nothing to look at.
+  const isSigned = [soa, keys].some((r) => setsOf(r).some((s) => s.signatures.length > 0));
+  if (isSigned || judged.status === 'bogus') {
+    if (judged.status === 'secure') out.push(await denial(asking, absentName, absent, check));
+    out.push(
+      signatures(check, zone, [soa, keys, absent], nowSeconds),
+      ...algorithms(check, keys, ds),
+      ...nsec3(check, absent),
+    );
   }
-  out.push(...(await servers(asking, zone, check)));
+  out.push(...(await auditServers(asking, zone, serverPort, judged.code !== 'DELEGATION_UNSIGNED', check)));
   return out;
-}
-
-type Make = (what: string, ok: boolean | undefined, text: string, remedy?: string) => AuditCheck;
-
-const absentLabel = (nowSeconds: number): string => `parapet-audit-${nowSeconds.toString(36)}`;
-
-function through(asking: Asking, name: string, type: number): Promise<Asked> {
-  return ask({ ...asking.by, name, type, dnssecOk: true, checkingDisabled: true });
-}
-
-/** The validator with messages fetched as it needs them. */
-async function judge(asking: Asking, name: string, type: number, bytes: Uint8Array): Promise<Result> {
-  const steps = validate(bytes, { name: wireOf(parseName(name)!), type }, asking.anchors, asking.nowSeconds);
-  for (let step = steps.next(); ; ) {
-    if (step.done === true) return step.value;
-    const reply = await through(asking, textOf(nameOf(step.value.name)), step.value.type);
-    step = steps.next('failed' in reply ? undefined : reply.message.bytes);
-  }
 }
 
 function chain(check: Make, judged: Result): AuditCheck {
@@ -144,67 +103,83 @@ function chain(check: Make, judged: Result): AuditCheck {
     return check(
       'chain',
       false,
-      `Its answers can be forged: ${judged.reason}`,
+      `No DS record names its keys, so its answers can be forged. ${judged.reason}`,
       'Sign the zone and have its parent publish the DS record.',
     );
   if (judged.code === 'NO_ANCHOR')
     return check('chain', undefined, judged.reason, 'Name an anchor under dns.anchors of city.yaml.');
-  return check(
-    'chain',
-    judged.status === 'insecure' ? undefined : false,
-    judged.reason,
-    'A resolver that validates gives no answer about it: mend keys, DS record or signatures.',
-  );
+  if (judged.status === 'bogus')
+    return check(
+      'chain',
+      false,
+      judged.reason,
+      'A resolver that validates gives no answer about it: mend keys, DS record or signatures.',
+    );
+  return check('chain', undefined, judged.reason, 'See that all servers on the way to it can be asked.');
 }
 
-function setsOf(reply: Asked): readonly Rrset[] {
-  const message = 'failed' in reply ? undefined : readMessage(reply.message.bytes);
-  return message === undefined ? [] : [...message.answer, ...message.authority];
+async function denial(asking: Asking, name: string, absent: Asked, check: Make): Promise<AuditCheck> {
+  if ('failed' in absent)
+    return check(
+      'denial',
+      undefined,
+      `Asked for a name that is not there, no answer came: ${absent.failed}.`,
+      'Ask again.',
+    );
+  const denied = await judge(asking, name, Type.A, absent.message.bytes);
+  const ok = denied.status === 'secure' ? true : denied.status === 'bogus' ? false : undefined;
+  if (ok === true) return check('denial', true, 'Names that do not exist are denied with proof.');
+  const text = denied.code === 'OPT_OUT' ? `${denied.reason} Names can be slipped in there.` : denied.reason;
+  return check('denial', ok, text, 'Sign the zone anew, with NSEC, or NSEC3 without opt-out.');
 }
 
-/** The signature that ends first. */
-function signatures(check: Make, replies: readonly Asked[], nowSeconds: number): AuditCheck[] {
-  let first = Number.POSITIVE_INFINITY;
+/** The signature of the zone that ends first. */
+function signatures(check: Make, zone: string, replies: readonly Asked[], nowSeconds: number): AuditCheck {
+  const apex = parseName(zone);
+  let left = Number.POSITIVE_INFINITY;
+  let life = 0;
   for (const set of replies.flatMap(setsOf))
     for (const raw of set.signatures) {
       const s = readSignature(raw);
+      if (s === undefined || s.signer !== apex) continue;
       // Serial arithmetic (RFC 4034 3.1.5): the nearest time with these 32 bits.
-      if (s !== undefined) first = Math.min(first, nowSeconds + ((s.expiration - nowSeconds) | 0));
+      const ends = (s.expiration - nowSeconds) | 0;
+      if (ends >= left) continue;
+      left = ends;
+      life = (s.expiration - s.inception) | 0;
     }
-  if (first === Number.POSITIVE_INFINITY)
-    return [
-      check(
-        'signatures',
-        false,
-        'No signature came with its answers.',
-        'See that its servers sign, and that the resolver passes signatures on.',
-      ),
-    ];
-  const days = (first - nowSeconds) / DAY_SECONDS;
-  const when = new Date(first * 1000).toISOString().slice(0, 16).replace('T', ' ');
-  return [
-    check(
+  if (left === Number.POSITIVE_INFINITY)
+    return check(
       'signatures',
-      days > SOON_DAYS,
-      days <= 0
-        ? `A signature ran out at ${when} UTC.`
-        : `The first signature to run out does so at ${when} UTC, in ${days.toFixed(1)} days.`,
-      'Sign anew, and see that renewal runs.',
-    ),
-  ];
+      false,
+      'No signature came with its answers.',
+      'See that its servers sign, and that the resolver passes signatures on.',
+    );
+  const when = `${new Date((nowSeconds + left) * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  if (left <= 0)
+    return check(
+      'signatures',
+      false,
+      `A signature ran out at ${when}.`,
+      'Sign the zone anew, and see that renewal runs.',
+    );
+  const text = `The first signature to run out does so at ${when}, in ${(left / DAY_SECONDS).toFixed(1)} days of ${(life / DAY_SECONDS).toFixed(0)}.`;
+  if (left > SOON_SECONDS) return check('signatures', true, text);
+  const isShort = life <= SHORT_LIFE_SECONDS && left > LEFT_SHARE * life;
+  return isShort
+    ? check('signatures', undefined, `${text} Signers that renew by themselves let it come to that.`, 'Look tomorrow.')
+    : check('signatures', false, text, 'Sign the zone anew, and see that renewal runs.');
 }
 
 function algorithms(check: Make, keys: Asked, ds: Asked): AuditCheck[] {
-  const used = new Set(
-    setsOf(keys)
-      .filter((s) => s.type === DNSKEY)
-      .flatMap((s) => s.rdatas.map((r) => r[3] ?? 0)),
-  );
-  const digests = new Set(
-    setsOf(ds)
-      .filter((s) => s.type === DS)
-      .flatMap((s) => s.rdatas.map((r) => r[3] ?? 0)),
-  );
+  const column = (reply: Asked, type: number, at: number): Set<number> =>
+    new Set(
+      setsOf(reply)
+        .filter((s) => s.type === type)
+        .flatMap((s) => s.rdatas.map((r) => r[at] ?? 0)),
+    );
+  const used = column(keys, DNSKEY, 3);
+  const digests = column(ds, DS, 3);
   const old = [...used].filter((a) => !GOOD_ALGORITHMS.has(a));
   const out: AuditCheck[] = [];
   if (used.size > 0)
@@ -223,7 +198,7 @@ function algorithms(check: Make, keys: Asked, ds: Asked): AuditCheck[] {
       check(
         'digests',
         false,
-        'Its parent names its keys by SHA-1 alone.',
+        `Its parent names its keys by digests of type ${[...digests].join(', ')} alone.`,
         'Have the parent publish a DS record with SHA-256 (RFC 8624 3.3).',
       ),
     );
@@ -231,8 +206,7 @@ function algorithms(check: Make, keys: Asked, ds: Asked): AuditCheck[] {
 }
 
 function nsec3(check: Make, absent: Asked): AuditCheck[] {
-  const set = setsOf(absent).find((s) => s.type === NSEC3);
-  const data = set?.rdatas[0];
+  const data = setsOf(absent).find((s) => s.type === NSEC3)?.rdatas[0];
   if (data === undefined || data.length < 5) return [];
   const iterations = (data[2]! << 8) | data[3]!;
   const ok = iterations === 0 && data[4] === 0;
@@ -246,186 +220,4 @@ function nsec3(check: Make, absent: Asked): AuditCheck[] {
       'Set iterations to 0 and drop the salt (RFC 9276 3.1).',
     ),
   ];
-}
-
-/** Each server of the zone, asked itself: that it answers, signs, and holds the same zone. */
-async function servers(asking: Asking, zone: string, check: Make): Promise<AuditCheck[]> {
-  const names = await namesOf(asking, zone);
-  if (names.length === 0) return [check('servers', undefined, 'No servers of the zone are named.', '')];
-  const places: { name: string; address: string }[] = [];
-  for (const name of names)
-    for (const type of [Type.A, Type.AAAA])
-      for (const address of await addressesOf(asking, name, type))
-        if (places.length < SERVERS_MAX) places.push({ name, address });
-  const seen = await Promise.all(
-    places.map(async (p) => ({
-      ...p,
-      reply: await ask({
-        address: p.address,
-        port: asking.serverPort,
-        name: zone,
-        type: Type.SOA,
-        recursion: false,
-        dnssecOk: true,
-      }),
-    })),
-  );
-  const out: AuditCheck[] = [];
-  const serials = new Map<number, string[]>();
-  for (const s of seen) {
-    const who = `${s.name} (${s.address})`;
-    if ('failed' in s.reply) {
-      out.push(
-        check(
-          'server',
-          false,
-          `${who} does not answer: ${s.reply.failed}.`,
-          'Bring it back, or take it out of the NS records.',
-        ),
-      );
-      continue;
-    }
-    const set = setsOf(s.reply).find((x) => x.type === Type.SOA);
-    if (set === undefined)
-      out.push(check('server', false, `${who} does not answer for the zone.`, 'See that it holds the zone.'));
-    else {
-      const data = set.rdatas[0]!;
-      const serial = new DataView(data.buffer, data.byteOffset, data.length).getUint32(data.length - 20);
-      serials.set(serial, [...(serials.get(serial) ?? []), who]);
-      if (set.signatures.length === 0)
-        out.push(check('server', false, `${who} gives the zone unsigned.`, 'See that it fetches the signed zone.'));
-    }
-  }
-  if (serials.size > 1)
-    out.push(
-      check(
-        'serials',
-        false,
-        `Its servers hold different zones: ${[...serials].map(([n, who]) => `serial ${n} at ${who.join(', ')}`).join('; ')}.`,
-        'See that transfers work; for minutes after a change this is normal.',
-      ),
-    );
-  else if (serials.size === 1 && out.length === 0)
-    out.push(
-      check(
-        'servers',
-        true,
-        `Its ${places.length === 1 ? 'server answers' : `${places.length} servers answer alike`}, signed, serial ${[...serials.keys()][0]}.`,
-      ),
-    );
-  return out;
-}
-
-async function namesOf(asking: Asking, zone: string): Promise<string[]> {
-  const reply = await through(asking, zone, Type.NS);
-  const sets = setsOf(reply).filter((s) => s.type === Type.NS && s.owner === parseName(zone));
-  return sets.flatMap((s) => s.rdatas.map((r) => textOf(nameOf(r)))).slice(0, SERVERS_MAX);
-}
-
-async function addressesOf(asking: Asking, name: string, type: number): Promise<string[]> {
-  const sets = setsOf(await through(asking, name, type)).filter((s) => s.type === type && s.type !== RRSIG);
-  return sets.flatMap((s) => s.rdatas.map((r) => addressText(r))).filter((a) => a !== '');
-}
-
-function addressText(data: Uint8Array): string {
-  const words = new Uint32Array([0, 0, 0xffff, 0]);
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
-  if (data.length === 4) words[3] = view.getUint32(0);
-  else if (data.length === 16) for (let i = 0; i < 4; i++) words[i] = view.getUint32(4 * i);
-  else return '';
-  return formatAddress(words, 0);
-}
-
-/**
- * Whether a resolver answers, by UDP and TCP, and whether it really validates: a sound name must carry AD, and a name whose
- * signatures are broken must fail, though it answers where checking is off (else the name is merely dead).
- * @param sound a name of a signed zone; @param broken a name whose signatures are known not to hold; '' where none is known
- */
-export async function auditResolver(resolver: Place, sound: string, broken = ''): Promise<AuditCheck[]> {
-  const subject = resolver.address;
-  const check: Make = (what, ok, text, remedy = '') => ({ subject, what, ok, text, remedy });
-  const udp = await ask({ ...resolver, name: sound, type: Type.SOA, dnssecOk: true });
-  if ('failed' in udp)
-    return [
-      check(
-        'answers',
-        false,
-        `It does not answer by UDP: ${udp.failed}.`,
-        'See that it runs, and that it may be asked from this machine.',
-      ),
-    ];
-  const out = [check('answers', true, `It answers in ${udp.tookMs.toFixed(0)} ms.`)];
-  const tcp = await ask({ ...resolver, name: sound, type: Type.SOA, tcp: true });
-  out.push(
-    'failed' in tcp
-      ? check(
-          'tcp',
-          false,
-          `It does not answer by TCP: ${tcp.failed}. Long answers are lost.`,
-          'Open port 53 of TCP (RFC 7766).',
-        )
-      : check('tcp', true, 'It answers by TCP.'),
-  );
-  if (udp.rcode !== Rcode.NoError || udp.answers.length === 0) {
-    out.push(
-      check(
-        'validates',
-        undefined,
-        `It has no answer for ${sound}, so nothing can be told.`,
-        'Give it a way to the zone, or list a signed zone under dns.signed.',
-      ),
-    );
-    return out;
-  }
-  const ad = (udp.flags & Flag.AD) !== 0;
-  if (broken === '') {
-    out.push(
-      ad
-        ? check(
-            'validates',
-            undefined,
-            `It says that ${sound} is validated (AD); whether it refuses what is forged was not tried.`,
-            'Name a domain with broken signatures: --broken NAME.',
-          )
-        : check(
-            'validates',
-            false,
-            `It does not validate: ${sound} is signed, and its answer carries no AD. Forged answers pass.`,
-            'Switch DNSSEC validation on, with the root anchor.',
-          ),
-    );
-    return out;
-  }
-  const refused = await ask({ ...resolver, name: broken, type: Type.A, dnssecOk: true });
-  const unchecked = await ask({ ...resolver, name: broken, type: Type.A, dnssecOk: true, checkingDisabled: true });
-  if ('failed' in unchecked || unchecked.rcode !== Rcode.NoError || unchecked.answers.length === 0)
-    out.push(
-      check(
-        'validates',
-        undefined,
-        `${broken} does not answer even unchecked: nothing can be told by it.`,
-        'Name another domain with broken signatures.',
-      ),
-    );
-  else if (!('failed' in refused) && refused.rcode === Rcode.ServFail)
-    out.push(
-      check(
-        'validates',
-        ad,
-        ad
-          ? `It validates: ${broken} is refused, and answers where checking is off; ${sound} carries AD.`
-          : `It refuses ${broken}, but says no AD for ${sound}.`,
-        'See its trust anchors.',
-      ),
-    );
-  else
-    out.push(
-      check(
-        'validates',
-        false,
-        `It hands out ${broken} though its signatures do not hold: forged answers pass.`,
-        'Switch DNSSEC validation on, with the root anchor.',
-      ),
-    );
-  return out;
 }

@@ -5,7 +5,7 @@ import type { Coverage, Finding } from '#findings';
 import { hashWireName } from '#lib/wirename';
 import { Dnssec, dnssec } from './dnssec.ts';
 import { typeNumber, wire } from './oracle/records.ts';
-import { message, NOW, type Record, rr, Zone } from './testing.ts';
+import { collidingKeys, message, NOW, type Record, rr, Zone } from './testing.ts';
 
 const top = new Zone('example');
 const city = new Zone('city.example');
@@ -253,6 +253,22 @@ describe('answers about signed zones', () => {
     expect(bench.detector.waiting).toHaveLength(0);
     bench.ask({ ...ask, answer: good });
     expect(bench.all).toHaveLength(1);
+  });
+  it('CVE-2023-50387 (KeyTrap): an answer made to exhaust is told, with the server that gave it', () => {
+    const real: Record = { owner: city.name, type: 48, rdata: city.key.rdata };
+    const trap = new Bench();
+    trap.ask({ name: 'example', type: 'DNSKEY', answer: top.keys });
+    trap.ask({ name: 'city.example', type: 'DS', answer: top.signed([ds]) });
+    trap.ask({ name: 'city.example', type: 'DNSKEY', answer: city.signed([real, ...collidingKeys(city, 30)]) });
+    const bad = Array.from({ length: 30 }, (_, i) => ({
+      ...city.signature([rr('www.city.example', 'A', `198.51.100.${i}`)]),
+      owner: 'www.city.example',
+    }));
+    trap.ask({ ...ask, answer: [www, ...bad] });
+    trap.wait(60);
+    expect(trap.all).toHaveLength(1);
+    expect(trap.all[0]).toMatchObject({ severity: 'high', asset: { id: 'resolver-1' }, techniques: ['T1499.004'] });
+    expect(trap.all[0]!.title).toContain('made to exhaust');
   });
   it('keys live as long as their records', () => {
     const bench = new Bench();

@@ -127,3 +127,20 @@ export function message(name: string, type: string | number, parts: MessageParts
     ...opt,
   ]);
 }
+
+/** Zone keys that are all wrong and have the tag of the zone's own: the last two octets make up for the rest. */
+export function collidingKeys(zone: Zone, count: number): Record[] {
+  const tagOf = (b: Buffer): number => {
+    let sum = 0;
+    for (let i = 0; i < b.length; i += 2) sum += b.readUInt16BE(i);
+    return (sum + (sum >> 16)) & 0xffff;
+  };
+  const records: Record[] = [];
+  for (let i = 0; records.length < count; i++) {
+    const rdata = Buffer.concat([zone.key.rdata.subarray(0, 4), Buffer.alloc(32, 7)]);
+    rdata.writeUInt16BE(i, 4);
+    for (let low = 0; low < 65536 && tagOf(rdata) !== zone.key.tag; low++) rdata.writeUInt16BE(low, 34);
+    if (tagOf(rdata) === zone.key.tag) records.push({ owner: zone.name, type: 48, rdata });
+  }
+  return records;
+}

@@ -7,7 +7,7 @@ import { nameOf, parseName, textOf } from './names.ts';
 import { hashName } from './nsec3.ts';
 import { wire } from './oracle/records.ts';
 import type { Result } from './result.ts';
-import { message, NOW, type Record, rr, type SignOptions, Zone, ZoneKey } from './testing.ts';
+import { collidingKeys, message, NOW, type Record, rr, type SignOptions, Zone, ZoneKey } from './testing.ts';
 import { settle, validate } from './validate.ts';
 
 const top = new Zone('example');
@@ -137,7 +137,7 @@ describe('wildcards', () => {
   const made = city.signed([rr('x.y.city.example', 'A', '192.0.2.7')], { labels: 2 });
   const ask = (authority: Record[]): Result =>
     run('x.y.city.example', A, message('x.y.city.example', A, { answer: made, authority }));
-  it('public fault 28 (pdns#17136, sdns#512, hickory-dns#3349): need the proof that the next closer name is absent', () => {
+  it('public fault 28 (pdns#17136, sdns#512, hickory-dns#3349, dnssec-prover#1): need the proof that the next closer name is absent', () => {
     expect(ask(nsec('www.city.example', 'z.city.example A RRSIG NSEC'))).toMatchObject({ status: 'secure' });
     expect(ask([])).toMatchObject({ status: 'bogus', code: 'WILDCARD_UNPROVEN' });
     // Covers the name asked for, but shows that the next closer name y.city.example is there.
@@ -145,7 +145,7 @@ describe('wildcards', () => {
     expect(ask(nsec('www.city.example', 'x.y.city.example A RRSIG NSEC')).status).toBe('bogus');
     expect(ask(nsec('a.city.example', 'b.city.example A RRSIG NSEC')).status).toBe('bogus');
   });
-  it('CVE-2017-15105: a denial made from a wildcard proves nothing', () => {
+  it('CVE-2017-15105, hickory-dns#3174: a denial made from a wildcard proves nothing', () => {
     const denial = nsec('www.city.example', 'z.city.example A RRSIG NSEC', { labels: 2 });
     expect(ask(denial).status).toBe('bogus');
     const bytes = message('x.city.example', A, { authority: [...soa, ...denial], rcode: 3 });
@@ -284,6 +284,21 @@ describe('denial by NSEC3', () => {
     });
     expect(refused).toMatchObject({ status: 'bogus', code: 'BUDGET_HASHES', cost: { hashes: 40 } });
   });
+  it('CVE-2023-50868: sets of many parameters do not multiply the hashes: one set of parameters counts', () => {
+    const many = Array.from({ length: 20 }, (_, i) =>
+      city.signed([
+        rr(
+          `${hashed('n.city.example', 150, -1 - i)}.city.example`,
+          'NSEC3',
+          `1 0 150 ${(i + 16).toString(16)} ${hashed('n.city.example', 150, 1)} A RRSIG`,
+        ),
+      ]),
+    );
+    const result = ask('a.b.c.n.city.example', 3, many);
+    expect(result.status).toBe('bogus');
+    // Each name from the one asked for to the apex, at most twice.
+    expect(result.cost.hashes).toBeLessThanOrEqual(12);
+  });
 });
 
 describe('delegations', () => {
@@ -383,24 +398,8 @@ describe('aliases', () => {
 });
 
 describe('hostile messages', () => {
-  /** Keys of one tag that are all wrong: the last two octets make up for the rest. */
-  function colliding(count: number): Record[] {
-    const tagOf = (b: Buffer): number => {
-      let sum = 0;
-      for (let i = 0; i < b.length; i += 2) sum += b.readUInt16BE(i);
-      return (sum + (sum >> 16)) & 0xffff;
-    };
-    const records: Record[] = [];
-    for (let i = 0; records.length < count; i++) {
-      const rdata = Buffer.concat([city.key.rdata.subarray(0, 4), Buffer.alloc(32, 7)]);
-      rdata.writeUInt16BE(i, 4);
-      for (let low = 0; low < 65536 && tagOf(rdata) !== city.key.tag; low++) rdata.writeUInt16BE(low, 34);
-      if (tagOf(rdata) === city.key.tag) records.push({ owner: city.name, type: 48, rdata });
-    }
-    return records;
-  }
   it('CVE-2023-50387 (KeyTrap): colliding keys times signatures stay within the budget', () => {
-    const keys = colliding(40);
+    const keys = collidingKeys(city, 40);
     const real: Record = { owner: city.name, type: 48, rdata: city.key.rdata };
     // The key set itself must verify at once, so its own key comes first.
     const keySet = city.signed([real, ...keys]);
@@ -426,8 +425,35 @@ describe('hostile messages', () => {
     expect(total.status).toBe('bogus');
     expect(total.cost.checks).toBeLessThanOrEqual(DEFAULT_LIMITS.checksPerAnswer);
   });
+  it.each([
+    ['one key, many signatures', 0, 400],
+    ['many keys, one signature', 200, 1],
+    ['many of both', 200, 400],
+  ])('CVE-2023-50387 (KeyTrap): %s cost no more checks than a set may', (_, keys, signatures) => {
+    const real: Record = { owner: city.name, type: 48, rdata: city.key.rdata };
+    const keySet = city.signed([real, ...collidingKeys(city, keys)]);
+    const w = world([['48 city.example', message(city.name, 'DNSKEY', { answer: keySet })]]);
+    const bad = Array.from({ length: signatures }, (_, i) => ({
+      ...city.signature([rr('www.city.example', 'A', `198.51.${i >> 8}.${i & 255}`)]),
+      owner: 'www.city.example',
+    }));
+    const result = run('www.city.example', A, message('www.city.example', A, { answer: [www, ...bad] }), w);
+    expect(result).toMatchObject({ status: 'bogus', code: 'BUDGET_CHECKS' });
+    expect(result.cost.checks).toBeLessThanOrEqual(3 + DEFAULT_LIMITS.checksPerSet);
+  });
+  it('honest keys of one tag (RFC 4034 5.3.1): the right one is found behind others', () => {
+    const real: Record = { owner: city.name, type: 48, rdata: city.key.rdata };
+    const keySet = city.signed([...collidingKeys(city, 3), real]);
+    const w = world([['48 city.example', message(city.name, 'DNSKEY', { answer: keySet })]]);
+    const bytes = message('www.city.example', A, { answer: city.signed([www]) });
+    expect(run('www.city.example', A, bytes, w).status).toBe('secure');
+  });
+  it('AD in the header of who answers says nothing (RFC 4035 4.9.3)', () => {
+    const bytes = message('www.city.example', A, { answer: [www], flags: 0x81a0 });
+    expect(run('www.city.example', A, bytes)).toMatchObject({ status: 'bogus', code: 'SIGNATURE_MISSING' });
+  });
   it('colliding delegation signers stay within the budget of digests', () => {
-    const keys = colliding(40);
+    const keys = collidingKeys(city, 40);
     const ds = Array.from({ length: 30 }, (_, i) => {
       const rdata = Buffer.from(city.ds);
       rdata.fill(i, 10);
