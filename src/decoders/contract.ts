@@ -6,6 +6,8 @@ import type { Decoder, DecoderCard } from '#events';
 export interface DecoderOptions {
   /** No flows of port 53: rows of DNS messages tell of them. */
   readonly withoutDns?: boolean;
+  /** TCP ports that some decoder reads streams of; all that are known unless told. */
+  readonly tcpPorts?: readonly number[];
 }
 
 export interface DecoderKind {

@@ -3,6 +3,7 @@ import type { DnsBatch } from './dns.ts';
 import type { DnsMessageBatch } from './dns-message.ts';
 import type { FlowBatch } from './flow.ts';
 import type { FrameBatch } from './frame.ts';
+import type { OperationBatch } from './operation.ts';
 import type { PacketBatch } from './packet.ts';
 import type { Command, Position, Reading, Residual } from './records.ts';
 import type { SignallingMessage } from './signalling.ts';
@@ -26,6 +27,7 @@ export type EventBatch =
   | DnsMessageBatch
   | DnsBatch
   | FlowBatch
+  | OperationBatch
   | RecordBatch<SignallingMessage>
   | RecordBatch<Reading>
   | RecordBatch<Command>

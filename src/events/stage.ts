@@ -29,6 +29,8 @@ export interface DecoderCard {
   readonly takes: readonly EventKind[];
   readonly gives: readonly EventKind[];
   readonly recognisedBy: string;
+  /** TCP ports whose streams it reads, where it takes `stream`. */
+  readonly tcpPorts?: readonly number[];
   readonly limits: string;
   readonly faults: FaultTable;
 }

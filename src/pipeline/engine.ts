@@ -65,9 +65,10 @@ export class Engine implements Sink {
       }
     }
     const withoutDns = chosen.every((d) => d.card.plane === 'dns' || !d.card.takes.includes('flow'));
+    const tcpPorts = decoderKinds.filter((d) => wanted.has(d.card.name)).flatMap((d) => d.card.tcpPorts ?? []);
     for (const kind of decoderKinds) {
       if (!wanted.has(kind.card.name)) continue;
-      const decoder = kind.create({ withoutDns });
+      const decoder = kind.create({ withoutDns, tcpPorts });
       this.#decoders.push(decoder);
       for (const takes of kind.card.takes) push(this.#decodersOf, takes, decoder);
     }
@@ -100,7 +101,13 @@ export class Engine implements Sink {
   #see(batch: EventBatch): void {
     let at = Number.NEGATIVE_INFINITY;
     if ('records' in batch) at = batch.records[batch.records.length - 1]!.at;
-    else if (batch.kind === 'frame' || batch.kind === 'dns-message' || batch.kind === 'dns' || batch.kind === 'flow')
+    else if (
+      batch.kind === 'frame' ||
+      batch.kind === 'dns-message' ||
+      batch.kind === 'dns' ||
+      batch.kind === 'flow' ||
+      batch.kind === 'operation'
+    )
       at = batch.at[batch.count - 1]!;
     if (at > this.#seenAt) this.#seenAt = at;
     if (this.firstAt === Number.POSITIVE_INFINITY && at > Number.NEGATIVE_INFINITY)

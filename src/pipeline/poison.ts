@@ -8,7 +8,11 @@ export function poison(batch: EventBatch): void {
   if (!on || 'records' in batch) return;
   for (const [key, value] of Object.entries(batch)) {
     // Bytes may be the source's own buffer, of which later records are still to be read; names of their own are overwritten.
-    if (key === 'wire' || (key === 'bytes' && batch.kind !== 'dns' && batch.kind !== 'flow')) continue;
+    if (
+      key === 'wire' ||
+      (key === 'bytes' && batch.kind !== 'dns' && batch.kind !== 'flow' && batch.kind !== 'operation')
+    )
+      continue;
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) (value as Uint8Array).fill(0xa5);
   }
 }

@@ -9,6 +9,8 @@ import { ip } from '#decoders/ip';
 import { m2pa } from '#decoders/m2pa';
 import { m3ua } from '#decoders/m3ua';
 import { map } from '#decoders/map';
+import { ot } from '#decoders/ot';
+import { rpc } from '#decoders/rpc';
 import { sccp } from '#decoders/sccp';
 import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
@@ -19,6 +21,7 @@ import { dnsBypass } from '#detectors/dns-bypass';
 import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
 import { dnssec } from '#detectors/dnssec';
+import { movement, plantWriter } from '#detectors/movement';
 import { newEdge } from '#detectors/new-edge';
 import { proxyware } from '#detectors/proxyware';
 import { rebinding } from '#detectors/rebinding';
@@ -37,7 +40,7 @@ import { zeek } from '#sources/zeek';
 export const sources: readonly SourceKind[] = [pcapng, pcap, dnstap, ndjson, zeek, eve, ...resolverLogs];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
-export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, flow];
+export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, ot, rpc, flow];
 
 export const detectors: readonly DetectorKind[] = [
   dnsTunnel,
@@ -49,6 +52,8 @@ export const detectors: readonly DetectorKind[] = [
   proxyware,
   relay,
   newEdge,
+  movement,
+  plantWriter,
   beacon,
   signalling,
 ];

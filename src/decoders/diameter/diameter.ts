@@ -56,6 +56,7 @@ const faults: FaultTable = {
 const card: DecoderCard = {
   name: 'diameter',
   takes: ['sctp', 'stream'],
+  tcpPorts: [3868],
   gives: ['signalling'],
   recognisedBy:
     'SCTP payload protocol 46 (or 0 with a well-formed header); TCP port 3868 or 5868 with a well-formed header, or a well-formed header whose length ends the first chunk',

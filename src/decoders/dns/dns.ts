@@ -19,6 +19,7 @@ const card: DecoderCard = {
   name: 'dns',
   takes: ['packet', 'stream', 'dns-message'],
   gives: ['dns'],
+  tcpPorts: [53],
   recognisedBy:
     'ports 53, 5353 (mDNS) and 5355 (LLMNR) as a hint, a probe of header and question on any other port; TCP with its two-octet length; messages that dnstap hands over; NBNS (137, 138) is left alone',
   limits: 'names of 255 octets, 64 questions a message, 1,024 unfinished TCP messages of together 8 MiB',

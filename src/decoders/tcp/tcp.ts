@@ -5,8 +5,8 @@ import { type Decoder, type EventBatch, PacketBatch, type Sink, StreamBatch } fr
 import { addressHash } from '#lib/address';
 import type { DecoderKind } from '../contract.ts';
 
-/** Domain (RFC 7766), Diameter (RFC 6733) and M3UA carried over TCP. */
-const ports: readonly number[] = [53, 2905, 3868];
+/** Ports with a reader, by IANA: DNS, Kerberos, ISO-TSAP (S7, MMS), SMB, Modbus, MQTT, IEC 104, M3UA, Diameter, OPC UA, DNP3, CIP. */
+const ports: readonly number[] = [53, 88, 102, 139, 445, 502, 1883, 2404, 2905, 3868, 4840, 20_000, 44_818];
 /** Bytes out of order kept for one direction before the hole is given up. */
 const HELD_BYTES_MAX = 256 * 1024;
 /** Connections followed at once; the one idle longest is dropped first. */
@@ -55,7 +55,7 @@ export const tcp: DecoderKind = {
       },
     },
   },
-  create: () => new TcpDecoder(),
+  create: (options) => new TcpDecoder(options?.tcpPorts ?? ports),
 };
 
 class TcpDecoder implements Decoder {
@@ -66,8 +66,8 @@ class TcpDecoder implements Decoder {
   readonly #wanted = new Uint8Array(65_536);
   #numbers = 0;
 
-  constructor() {
-    for (const port of ports) this.#wanted[port] = 1;
+  constructor(followed: readonly number[]) {
+    for (const port of followed) this.#wanted[port] = 1;
   }
 
   decode(batch: EventBatch, sink: Sink): void {
@@ -112,6 +112,10 @@ class TcpDecoder implements Decoder {
       sequence = (sequence + 1) >>> 0;
       side.next = sequence;
     }
+    // What the other side has sent is acknowledged past a hole: the capture missed it and it will not come again.
+    const other = fromClient ? connection.server : connection.client;
+    if (other.held.length > 0 && (flags & Flag.Ack) !== 0 && ((batch.tcpAcknowledgement[i]! - other.next) | 0) > 0)
+      this.#give(connection, other, !fromClient, batch, i, sink);
     const length = batch.payloadCaptured[i]!;
     if (length > 0 && !side.ended) this.#data(connection, side, fromClient, batch, i, sequence, length, sink);
     if ((flags & (Flag.Fin | Flag.Rst)) !== 0 && !side.ended) {

@@ -47,9 +47,11 @@ export function zeekSource(logs: readonly ZeekLog[]): SourceKind {
       const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1');
       if (text.startsWith('#separator '))
         return logs.some((l) => new RegExp(`^#path\\s${l.path}\\s*$`, 'm').test(text));
-      const line = text.split('\n', 1)[0]!;
-      if (!line.startsWith('{')) return false;
-      return logs.some((l) => [...l.jsonFields, 'ts'].every((f) => line.includes(`"${f}"`)));
+      if (!text.startsWith('{')) return false;
+      // The first lines of a log may be of a lesser kind (kerberos.log: tickets shown inside SMB): a few are looked at.
+      return text
+        .split('\n', 12)
+        .some((line) => logs.some((l) => [...l.jsonFields, 'ts'].every((f) => line.includes(`"${f}"`))));
     },
     open: (reader, path) => new LineSource(new ZeekLines(logs), reader, path, 'ZEEK_LINE_LENGTH'),
   };

@@ -1,0 +1,1 @@
+export { rpc, rpcPorts } from './rpc.ts';

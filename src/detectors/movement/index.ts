@@ -1,0 +1,2 @@
+export { movement } from './movement.ts';
+export { plantWriter } from './plant.ts';
