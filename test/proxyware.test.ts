@@ -85,7 +85,7 @@ describe('rows', () => {
     measure(14, [], ablations[0]!, t, 40, true);
     expect(t.falseOn).toEqual([]);
   });
-  it('what it can’t see: one packet of a hundred tells no flow’s octets, and chance makes alerts', () => {
+  it('what it can’t see: of one packet in a hundred it finds nothing, and alerts nobody by chance', () => {
     const t = newTally();
     measure(
       15,
@@ -94,7 +94,8 @@ describe('rows', () => {
       t,
       40,
     );
-    expect(t.delaysMinutes.every((m) => m <= 15) && t.falseAlerts === 0 && t.found === t.sold).toBe(false);
+    expect(t.sold).toBeGreaterThan(0);
+    expect([t.found, t.falseAlerts]).toEqual([0, 0]);
   });
 });
 

@@ -14,7 +14,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     load: async () => (await import('./analyze.ts')).analyzeVerb,
   },
   watch: {
-    does: 'the same, live: interfaces, dnstap, brokers; refuses where city.yaml says so',
+    does: 'the same, live: interfaces, dnstap, flow exporters, brokers; refuses where city.yaml says so',
     load: async () => (await import('./watch.ts')).watch,
   },
   serve: {

@@ -25,6 +25,7 @@ An INPUT is one of (default: inputs of city.yaml)
   live:INTERFACE            packets of an interface, through tcpdump or dumpcap as an unprivileged child ("live:any" takes all)
   dnstap:unix:PATH          a resolver's dnstap, on a socket that this listens on
   dnstap:tcp:ADDRESS:PORT   the same by TCP
+  netflow:ADDRESS:PORT      flow exporters send here by UDP (NetFlow v5/v9, IPFIX, sFlow); ":2055" is this host alone
   mqtt://HOST:PORT          readings and commands, as city.yaml names their topics
   -, a file, a folder       recorded input
 

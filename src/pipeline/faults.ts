@@ -5,6 +5,7 @@ import { fileFaults } from '#sources';
 import { dnstapListenFaults } from '#sources/dnstap';
 import { liveFaults } from '#sources/live';
 import { mqttFaults } from '#sources/mqtt';
+import { netflowListenFaults } from '#sources/netflow';
 import { decoders, sources } from './registry.ts';
 
 const table: FaultTable = Object.assign(
@@ -12,6 +13,7 @@ const table: FaultTable = Object.assign(
   fileFaults,
   liveFaults,
   dnstapListenFaults,
+  netflowListenFaults,
   mqttFaults,
   ...sources.map((s) => s.card.faults),
   ...decoders.map((d) => d.card.faults),

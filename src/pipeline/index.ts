@@ -2,6 +2,7 @@ export type { Source } from '#sources';
 export { type DnstapListener, openDnstap } from '#sources/dnstap';
 export { type LiveSource, openLive } from '#sources/live';
 export { MqttSource } from '#sources/mqtt';
+export { type NetflowListener, openNetflow } from '#sources/netflow';
 export type { AnalyzeOptions, Outcome } from './analyze.ts';
 export { analyze } from './analyze.ts';
 export { decideRecorded } from './decide.ts';

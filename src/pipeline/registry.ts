@@ -9,6 +9,7 @@ import { ip } from '#decoders/ip';
 import { m2pa } from '#decoders/m2pa';
 import { m3ua } from '#decoders/m3ua';
 import { map } from '#decoders/map';
+import { netflow } from '#decoders/netflow';
 import { ot } from '#decoders/ot';
 import { rpc } from '#decoders/rpc';
 import { sccp } from '#decoders/sccp';
@@ -31,16 +32,31 @@ import type { SourceKind } from '#sources';
 import { dnstap } from '#sources/dnstap';
 import { eve } from '#sources/eve';
 import { ndjson } from '#sources/ndjson';
+import { netflow as netflowFile } from '#sources/netflow';
 import { pcap } from '#sources/pcap';
 import { pcapng } from '#sources/pcapng';
 import { resolverLogs } from '#sources/resolver-log';
 import { zeek } from '#sources/zeek';
 
 /** Tried in this order on the first bytes of an input. */
-export const sources: readonly SourceKind[] = [pcapng, pcap, dnstap, ndjson, zeek, eve, ...resolverLogs];
+export const sources: readonly SourceKind[] = [pcapng, pcap, dnstap, netflowFile, ndjson, zeek, eve, ...resolverLogs];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
-export const decoders: readonly DecoderKind[] = [ip, tcp, sctp, m3ua, m2pa, sccp, map, diameter, dns, ot, rpc, flow];
+export const decoders: readonly DecoderKind[] = [
+  ip,
+  tcp,
+  sctp,
+  m3ua,
+  m2pa,
+  sccp,
+  map,
+  diameter,
+  dns,
+  ot,
+  rpc,
+  flow,
+  netflow,
+];
 
 export const detectors: readonly DetectorKind[] = [
   dnsTunnel,

@@ -7,7 +7,7 @@ import { type BusMessage, Channel, type Port } from '#bus';
 import { loadCity } from '#city';
 import type { Command, EventBatch, Position, Reading } from '#events';
 import type { Coverage, Finding } from '#findings';
-import { Engine, Feed, listInputs, MqttSource, openDnstap, openLive, type Source } from '#pipeline';
+import { Engine, Feed, listInputs, MqttSource, openDnstap, openLive, openNetflow, type Source } from '#pipeline';
 import { endInWords, endWithParent, isLiveInput, RECORDED_MILLIS, settingsFromArgv } from './settings.ts';
 
 /** How often findings that grew are sent again, in turns of the feed. */
@@ -202,6 +202,15 @@ async function openLiveInput(input: string): Promise<Source> {
     lossOf(
       input,
       `messages of ${input} were dropped because they came faster than they were read`,
+      () => source.loss.shed,
+    );
+    return source;
+  }
+  if (input.startsWith('netflow:')) {
+    const source = await openNetflow({ udp: input.slice(8) });
+    lossOf(
+      input,
+      `datagrams of ${input} were dropped because they came faster than they were read`,
       () => source.loss.shed,
     );
     return source;

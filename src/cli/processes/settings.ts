@@ -7,7 +7,7 @@ export interface Settings {
   readonly city: string;
   /** Folder for state and evidence; '' keeps nothing. */
   readonly store: string;
-  /** Inputs to read: files, folders, `live:IFACE`, `dnstap:unix:PATH`, `dnstap:tcp:HOST:PORT`, `mqtt://HOST:PORT`. */
+  /** Inputs to read: files, folders, `live:IFACE`, `dnstap:unix:PATH`, `dnstap:tcp:HOST:PORT`, `netflow:HOST:PORT`, `mqtt://HOST:PORT`. */
   readonly inputs: readonly string[];
   /** Event time against the clock; 0 is as fast as it goes. */
   readonly speed: number;
@@ -23,7 +23,7 @@ export interface Settings {
 
 /** An interface, a listener or a broker, which has no end and no past to go back to. */
 export function isLiveInput(input: string): boolean {
-  return /^(live|dnstap|mqtts?):/.test(input);
+  return /^(live|dnstap|netflow|mqtts?):/.test(input);
 }
 
 export function settingsFromArgv(): Settings {

@@ -56,7 +56,8 @@ class DnsDecoder implements Decoder {
     out.origin = packets.origin;
     const { bytes, protocol, sourcePort, destinationPort, payloadOffset, payloadCaptured, payloadBytes } = packets;
     for (let i = 0; i < packets.count; i++) {
-      if (protocol[i] !== 17 || packets.fragment[i] !== 0) continue;
+      // An export datagram that a collector took (parts 0) was seen as no packet.
+      if (protocol[i] !== 17 || packets.fragment[i] !== 0 || packets.parts[i] === 0) continue;
       const from = sourcePort[i]!;
       const to = destinationPort[i]!;
       const offset = payloadOffset[i]!;

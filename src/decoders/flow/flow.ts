@@ -100,6 +100,8 @@ class FlowDecoder implements Decoder {
   }
 
   #packet(p: PacketBatch, i: number, sink: Sink): void {
+    // An export datagram that a collector took: no packet of it was seen.
+    if (p.parts[i] === 0) return;
     const t = this.#table;
     const protocol = p.protocol[i]!;
     let sourcePort = p.sourcePort[i]!;
@@ -361,6 +363,7 @@ class FlowDecoder implements Decoder {
     const letters = t.histories.write(t.history[row]!, out.bytes, this.#bytesEnd);
     out.historyOffset[i] = this.#bytesEnd;
     out.historyBytes[i] = letters;
+    out.samplingRate[i] = 1;
     this.#bytesEnd += letters;
   }
 

@@ -104,6 +104,8 @@ class OtDecoder implements Decoder {
 
   #packets(batch: PacketBatch): void {
     for (let i = 0; i < batch.count; i++) {
+      // An export datagram that a collector took: no packet of it was seen.
+      if (batch.parts[i] === 0) continue;
       if (batch.protocol[i] !== 17 || batch.fragment[i] !== 0) continue;
       const to = batch.destinationPort[i]!;
       const from = batch.sourcePort[i]!;

@@ -97,6 +97,8 @@ class RpcDecoder implements Decoder {
   #packets(batch: PacketBatch): void {
     const { bytes } = batch;
     for (let i = 0; i < batch.count; i++) {
+      // An export datagram that a collector took: no packet of it was seen.
+      if (batch.parts[i] === 0) continue;
       const length = batch.payloadCaptured[i]!;
       if (length < 16 || batch.fragment[i] !== 0) continue;
       const at = batch.payloadOffset[i]!;

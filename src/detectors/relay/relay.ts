@@ -43,6 +43,8 @@ class Relay implements Detector {
   readonly #waiting = new Set<Device>();
   #sweptAt = 0;
   #toldAt = 0;
+  /** Rows of sampled flows, told once in a while. */
+  #sampled = 0;
 
   constructor(context: DetectorContext) {
     this.#context = context;
@@ -54,6 +56,11 @@ class Relay implements Detector {
     for (let i = 0; i < batch.count; i++) {
       // Broadcast and name look-ups are nobody's relay traffic; talk inside the city is other detectors' matter.
       if (batch.protocol[i] !== 6 && batch.protocol[i] !== 17) continue;
+      // Of one packet in many the octets say nothing of what went through.
+      if (batch.samplingRate[i] !== 1) {
+        this.#sampled += 1;
+        continue;
+      }
       const w = 8 * i;
       if (batch.service[i] === DNS || isGroupAddress(batch.addresses, w + 4)) continue;
       const originator = city.isOurs(batch.addresses, w);
@@ -176,6 +183,14 @@ class Relay implements Detector {
   advance(to: number): void {
     if (to - this.#sweptAt < 5e6) return;
     this.#sweptAt = to;
+    if (this.#sampled > 0)
+      this.#context.cover({
+        kind: 'coverage',
+        plane: 'flow',
+        what: 'relay-sampled',
+        count: this.#sampled,
+        text: 'rows of sampled flows, or of exporters that do not tell their sampling, were not looked at for relays',
+      });
     for (const d of this.#waiting) this.#judgeVisits(d, to);
     // A claim grows at most every ten minutes: people read it, and it crosses processes.
     if (to - this.#toldAt >= 600e6 && this.#dirty.size > 0) {

@@ -119,6 +119,7 @@ class ConnRows extends Rows {
     b.originatorPayloadDelta[i] = b.originatorPayloadBytes[i]!;
     b.responderPayloadDelta[i] = b.responderPayloadBytes[i]!;
     const words = row.text('service').split(',');
+    b.samplingRate[i] = 1;
     b.service[i] = services.find(([word]) => words.includes(word))?.[1] ?? portServices[b.responderPort[i]!] ?? 0;
     // WinRM is HTTP by content; its port says what it is for.
     if (b.responderPort[i] === 5985 || b.responderPort[i] === 5986) b.service[i] = 11;
@@ -146,6 +147,7 @@ class NameRows extends Rows {
     const i = b.count;
     b.phase[i] = FlowPhase.Open;
     b.state[i] = FlowState.OTH;
+    b.samplingRate[i] = 1;
     b.service[i] = this.#service;
     const name = row.text(this.#field).replace(/:\d+$/, '').toLowerCase().slice(0, NAME_BYTES_MAX);
     const bytes = Buffer.from(name, 'latin1');

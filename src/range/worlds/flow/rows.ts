@@ -78,6 +78,7 @@ export function renderFlowBatches(
     batch.responderIpBytes[i] = row.downTotal + 40 * batch.responderPackets[i]!;
     // A QUIC hello is encrypted with a key from the packet itself; this road does not open it.
     const name = talk.wire === 'tls' && row.phase !== FlowPhase.Open && options.withoutNames !== true ? talk.name : '';
+    batch.samplingRate[i] = options.sampling ?? 1;
     batch.service[i] = talk.wire === 'tls' ? 1 : talk.wire === 'quic' ? 14 : 0;
     batch.nameOffset[i] = used;
     batch.nameBytes[i] = name.length;

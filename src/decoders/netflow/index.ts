@@ -1,0 +1,1 @@
+export { netflow } from './netflow.ts';
