@@ -193,13 +193,17 @@ function childSeconds(command: string, args: readonly string[]): number {
   return run.status === 0 && times.length === 2 ? times[0]! + times[1]! : Number.NaN;
 }
 
-export async function bench(packets = PACKETS): Promise<Measure[]> {
+/** A capture file of about so many packets. */
+export function flowCapture(packets = PACKETS): { file: Buffer; count: number; isCorpus: boolean } {
   const found = corpusRecords(packets / COPIES);
   const isCorpus = found.length >= packets / COPIES / 10;
   const records = isCorpus ? found : syntheticRecords(packets / COPIES);
   const copies = Math.max(1, Math.round(packets / records.length));
-  const file = capture(records, copies);
-  const count = records.length * copies;
+  return { file: capture(records, copies), count: records.length * copies, isCorpus };
+}
+
+export async function bench(packets = PACKETS): Promise<Measure[]> {
+  const { file, count, isCorpus } = flowCapture(packets);
   const out: Measure[] = [];
   const say = (name: string, value: number, unit: string, goal?: string): void => {
     out.push({ name: `flow: ${name}`, value, unit, ...(goal === undefined ? {} : { goal }) });

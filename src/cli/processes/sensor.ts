@@ -16,6 +16,8 @@ const TELL_TURNS = 64;
 const AHEAD_MICROS = 10e6;
 /** How often what could not be seen is told while inputs are live. */
 const COVERAGE_MILLIS = 10_000;
+/** A third of a second of a full gigabit: a garbage collection or a checkpoint must not cost packets. */
+const BUFFER_KIB = 32 * 1024;
 /** How often a sensor that hears nothing says so. */
 const IDLE_MILLIS = 1000;
 
@@ -188,7 +190,7 @@ async function live(source: Source): Promise<void> {
 
 async function openLiveInput(input: string): Promise<Source> {
   if (input.startsWith('live:')) {
-    const source = await openLive({ interface: input.slice(5) });
+    const source = await openLive({ interface: input.slice(5), bufferKib: BUFFER_KIB });
     lossOf(
       input,
       `packets of ${input} were dropped before they could be read`,
