@@ -22,11 +22,13 @@ import { dnsBypass } from '#detectors/dns-bypass';
 import { dnsRepeats } from '#detectors/dns-repeats';
 import { dnsTunnel } from '#detectors/dns-tunnel';
 import { dnssec } from '#detectors/dnssec';
+import { exfiltration } from '#detectors/exfiltration';
 import { movement, plantWriter } from '#detectors/movement';
 import { newEdge } from '#detectors/new-edge';
 import { proxyware } from '#detectors/proxyware';
 import { rebinding } from '#detectors/rebinding';
 import { relay } from '#detectors/relay';
+import { scan } from '#detectors/scan';
 import { signalling } from '#detectors/signalling';
 import type { SourceKind } from '#sources';
 import { dnstap } from '#sources/dnstap';
@@ -71,5 +73,7 @@ export const detectors: readonly DetectorKind[] = [
   movement,
   plantWriter,
   beacon,
+  exfiltration,
+  scan,
   signalling,
 ];

@@ -1,279 +1,430 @@
-// A host that calls one place at a steady pace. Gaps are taken in microseconds, a missed call is a multiple of the period, and
-// jitter up to a third is allowed. Regular is not hostile: update checks and time servers are too. What weighs is that nobody
-// else in the city calls there, that it goes on, and that each call looks like the last.
-//   regularity = share of gaps within 30 % of the period or of a small multiple of it
-import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress, type Origin } from '#events';
+// A host that calls one place at a machine's pace, or holds a session to it for hours. Regular is not hostile: meters, update checks
+// and time servers are more regular than any implant. What weighs is that the device did not call there while it was learned and
+// that hardly anyone else in the city does. What was there from the start is a habit: nothing can be said of it while the device
+// lives on, and of a recorded input it is told at its end, when no more can be learned.
+import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress } from '#events';
 import { type AssetRef, bitsToConfidence, type Finding, findingId, type Reason } from '#findings';
-import type { Detector, DetectorCard, DetectorContext, DetectorKind } from '../contract.ts';
+import { addressHash, parseAddress } from '#lib/address';
+import { packColumn, unpackColumn } from '#lib/snapshot';
+import { type PackedPairs, PairTable } from '#lib/table';
+import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { FlowNames, NAME_BYTES } from '../flow-names.ts';
+import { Outside } from '../outside.ts';
 import calibration from './calibration.json' with { type: 'json' };
+import { card, DEVICES_BITS, PLACES_BITS, TIMES } from './card.ts';
+import { type PackedState, Pairs, type Told } from './pairs.ts';
+import { rhythmOf } from './rhythm.ts';
+import { type Facts, weigh } from './weigh.ts';
 
 const c = calibration;
-const PAIRS_MAX = 20_000;
-const TIMES = 64;
-const CALLERS_MAX = 50_000;
 /** Ports on which a name may be asked of an inside proxy: the pair is then the client and the name. */
 const proxyPorts = new Set([3128, 8080, 8000, 1080]);
-/** Faster than this is one busy session, slower than this takes weeks to tell, microseconds. */
-const GAP_MIN = 1e6;
-const GAP_MAX = 6 * 3600e6;
-
-const card: DetectorCard = {
-  name: 'beacon',
-  plane: 'flow',
-  family: 'beacon',
-  behaviour:
-    'A host calls one outside place at a steady pace, each call like the last, and hardly anyone else in the city calls there.',
-  takes: ['flow'],
-  scope: 'city',
-  techniques: ['T1071.001', 'T1573'],
-  cannotSee: [
-    'Jitter beyond a third of the period.',
-    'One long session instead of calls.',
-    'Places that change at every call without a common name.',
-    'Fewer than a dozen calls.',
-  ],
-  innocentCauses: [
-    'Update checks, telemetry and monitoring of a device that is alone of its kind.',
-    'A page left open that polls.',
-  ],
-  firstSteps: [
-    'Ask which program calls: the period and the size name it.',
-    'Look at what came down in the calls, and at what the host did after.',
-    'If nobody owns it, block the place and isolate the host.',
-  ],
-  memoryBound: `${PAIRS_MAX} pairs of 700 octets, ${CALLERS_MAX} places`,
-};
+/** Datagrams that every network is full of and that other detectors read: names, leases, time, discovery. */
+const housekeeping = new Set([53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355]);
+const fieldRoles = /meter|camera|rtu|plc|sensor|bus|signal|controller|inverter|pump|light|charger/i;
+/** What a pair's key stands for. */
+const By = { Address: 0, Name: 1, Certificate: 2, Fingerprint: 3 } as const;
+const behind = ['address', 'name', 'certificate', 'client fingerprint'];
+const EVIDENCE_MAX = 5000;
+const CALLERS = 4;
+/** Weights are seconds from here, so that a float holds them to the minute. */
+const EPOCH_SECONDS = 1.6e9;
+const TOLD_WEIGHT = 1e12;
 
 export const beacon: DetectorKind = { card, create: (context) => new Beacons(context) };
 
-class Pair {
-  client = '';
-  place = '';
-  named = false;
-  port = 0;
-  times = new Float64Array(TIMES);
-  bytes = new Float64Array(TIMES);
-  count = 0;
-  origin: Origin = { file: '', placed: 'frame' };
-  firstPlace = 0;
-  lastPlace = 0;
-  firstAt = 0;
-  lastAt = 0;
-  alertAt = 0;
-  bits = 0;
-  decisivePlace = 0;
-  evidence: number[] = [];
-}
-
 class Beacons implements Detector {
-  shed = 0;
   readonly #context: DetectorContext;
-  readonly #pairs = new Map<string, Pair>();
-  /** Clients of a place, the first few. */
-  readonly #callers = new Map<string, string[]>();
+  readonly #outside: Outside;
+  readonly #pairs = new Pairs();
+  /** Places, with the hashes of the first few callers; the word is their number. */
+  readonly #places = new PairTable(PLACES_BITS);
+  readonly #callers = new Uint32Array(CALLERS * 2 ** PLACES_BITS);
+  readonly #devices = new PairTable(DEVICES_BITS);
+  readonly #deviceFirstAt = new Float64Array(2 ** DEVICES_BITS);
+  /** 1 for field roles. */
+  readonly #deviceField = new Uint8Array(2 ** DEVICES_BITS);
+  readonly #names = new FlowNames();
+  readonly #scratch = new Float64Array(TIMES);
+  readonly #words = new Uint32Array(4);
 
   constructor(context: DetectorContext) {
     this.#context = context;
+    this.#outside = new Outside(context.city);
+  }
+
+  get shed(): number {
+    return this.#pairs.table.shed + this.#places.shed + this.#devices.shed;
   }
 
   observe(batch: EventBatch): void {
     if (!(batch instanceof FlowBatch)) return;
-    const { city } = this.#context;
     for (let i = 0; i < batch.count; i++) {
-      if (batch.protocol[i] !== 6 || !city.isOurs(batch.addresses, 8 * i)) continue;
-      const viaProxy = proxyPorts.has(batch.responderPort[i]!);
-      const inside = city.isOurs(batch.addresses, 8 * i + 4);
-      // A named opening (http.log) is a call in its own right where a proxy stands between; else a closed flow is, to the
-      // outside or, by the name it asked for, to a proxy.
+      const protocol = batch.protocol[i]!;
+      const port = batch.responderPort[i]!;
+      if (protocol !== 6 && protocol !== 17) continue;
+      if (!this.#outside.isOurs(batch.addresses, 8 * i)) continue;
+      // A device is being learned from its first sign of life, whatever that is.
+      const client = addressHash(batch.addresses, 8 * i);
+      const device = this.#device(batch, i, client);
+      if (protocol === 17 && housekeeping.has(port)) continue;
       const named = batch.nameBytes[i]! > 0;
-      if (batch.phase[i] === FlowPhase.Close) {
-        if ((inside && !(named && viaProxy)) || batch.responderPayloadBytes[i] === 0) continue;
-      } else if (batch.phase[i] !== FlowPhase.Open || !named || !inside || !viaProxy) continue;
-      this.#called(batch, i, named);
-    }
-  }
-
-  #called(batch: FlowBatch, i: number, named: boolean): void {
-    const { city } = this.#context;
-    const client = formatAddress(batch.addresses, 8 * i);
-    const from = batch.nameOffset[i]!;
-    const place = named
-      ? Buffer.from(batch.bytes.subarray(from, from + batch.nameBytes[i]!))
-          .toString('latin1')
-          .toLowerCase()
-      : formatAddress(batch.addresses, 8 * i + 4);
-    // What the city file names as an asset is meant to be called.
-    if (city.assetByAddress(batch.addresses, 8 * i + 4) !== undefined && !proxyPorts.has(batch.responderPort[i]!))
-      return;
-    if (city.dns.allow.some((d) => place === d || place.endsWith(`.${d}`))) return;
-    let callers = this.#callers.get(place);
-    if (callers === undefined) {
-      if (this.#callers.size >= CALLERS_MAX) {
-        this.#callers.delete(this.#callers.keys().next().value!);
-        this.shed += 1;
+      const viaProxy = proxyPorts.has(port) && this.#outside.isOurs(batch.addresses, 8 * i + 4);
+      if (!viaProxy && !this.#outside.isOutside(batch.addresses, 8 * i + 4)) continue;
+      const phase = batch.phase[i]!;
+      if (phase === FlowPhase.Open) {
+        if (!named) continue;
+        // Through a proxy each named request is a call in its own right; else the flow's end is the call.
+        if (viaProxy)
+          this.#called(batch, i, client, device, batch.bytes, batch.nameOffset[i]!, batch.nameBytes[i]!, false);
+        else this.#names.remember(batch, i);
+        continue;
       }
-      callers = [];
-      this.#callers.set(place, callers);
+      const lasted = batch.lastAt[i]! - batch.firstAt[i]!;
+      const isSession = lasted >= c.sessionMicrosMin;
+      if (phase !== FlowPhase.Close && !isSession) continue;
+      if (batch.responderPayloadBytes[i] === 0 || (viaProxy && !named)) continue;
+      this.#names.find(batch, i);
+      const { bytes, from, length } = this.#names;
+      this.#called(batch, i, client, device, bytes, from, length, isSession);
     }
-    if (callers.length < c.popular && !callers.includes(client)) callers.push(client);
+  }
+
+  #called(
+    batch: FlowBatch,
+    i: number,
+    client: number,
+    device: number,
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    isSession: boolean,
+  ): void {
+    if (length > 0 && !this.#isAddress(bytes, from, length)) {
+      this.#pair(batch, i, client, device, By.Name, hashOf(bytes, from, length), isSession, bytes, from, length);
+      return;
+    }
+    if (batch.certificateBytes[i] === 32)
+      this.#pair(
+        batch,
+        i,
+        client,
+        device,
+        By.Certificate,
+        hashOf(batch.bytes, batch.certificateOffset[i]!, 32),
+        isSession,
+      );
+    else {
+      this.#pair(batch, i, client, device, By.Address, addressHash(batch.addresses, 8 * i + 4), isSession);
+      const ja4 = batch.ja4Bytes[i]!;
+      if (ja4 > 0 && !isSession)
+        this.#pair(batch, i, client, device, By.Fingerprint, hashOf(batch.bytes, batch.ja4Offset[i]!, ja4), false);
+    }
+  }
+
+  /** Whether a name is an address in text, which names nobody. */
+  #isAddress(bytes: Uint8Array, from: number, length: number): boolean {
+    const lead = bytes[from]!;
+    let colon = false;
+    for (let k = from; k < from + length; k++) if (bytes[k] === 58) colon = true;
+    if (!colon && !(lead >= 48 && lead <= 57)) return false;
+    return parseAddress(Buffer.from(bytes.subarray(from, from + length)).toString('latin1'), this.#words, 0);
+  }
+
+  /** @returns slot of the device */
+  #device(batch: FlowBatch, i: number, client: number): number {
+    let slot = this.#devices.find(client, 1);
+    if (slot < 0) {
+      slot = this.#devices.insert(client, 1);
+      this.#deviceFirstAt[slot] = batch.firstAt[i]!;
+      const role = this.#context.city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
+      this.#deviceField[slot] = fieldRoles.test(role) ? 1 : 0;
+      this.#devices.setWeight(slot, 1);
+    } else if (batch.firstAt[i]! < this.#deviceFirstAt[slot]!) this.#deviceFirstAt[slot] = batch.firstAt[i]!;
+    return slot;
+  }
+
+  /** Counts the caller of a place. @returns how many there are, at most `popular` */
+  #callersOf(client: number, key: number, by: number): number {
+    let slot = this.#places.find(key, by);
+    if (slot < 0) {
+      slot = this.#places.insert(key, by);
+      this.#callers.fill(0, CALLERS * slot, CALLERS * slot + CALLERS);
+    }
+    let count = this.#places.word(slot);
+    for (let k = 0; k < count; k++) if (this.#callers[CALLERS * slot + k] === client) return count;
+    if (count < CALLERS) {
+      this.#callers[CALLERS * slot + count] = client;
+      this.#places.setWord(slot, ++count);
+      // A place of many is worth keeping: it silences.
+      this.#places.setWeight(slot, count);
+    }
+    return count;
+  }
+
+  #pair(
+    batch: FlowBatch,
+    i: number,
+    client: number,
+    device: number,
+    by: number,
+    key: number,
+    isSession: boolean,
+    name?: Uint8Array,
+    nameFrom = 0,
+    nameLength = 0,
+  ): void {
+    const callers = this.#callersOf(client, key, by);
     // What several hosts of the city call is a service, not a channel of one.
-    if (callers.length >= c.popular) return;
-    const key = `${client}|${place}`;
-    let pair = this.#pairs.get(key);
+    if (callers >= c.popular) return;
+    const p = this.#pairs;
+    const keyed = (Math.imul(key, 0x9e3779b1) ^ by) >>> 0;
+    let slot = p.table.find(client, keyed);
     const at = batch.firstAt[i]!;
-    if (pair === undefined) {
-      if (this.#pairs.size >= PAIRS_MAX) this.#forget();
-      pair = new Pair();
-      pair.client = client;
-      pair.place = place;
-      pair.named = named;
-      pair.port = batch.responderPort[i]!;
-      pair.firstPlace = batch.place[i]!;
-      pair.firstAt = at;
-      pair.origin = batch.origin;
-      this.#pairs.set(key, pair);
+    if (slot < 0) {
+      slot = p.open(client, keyed);
+      p.by[slot] = by;
+      p.key[slot] = key;
+      p.port[slot] = batch.responderPort[i]!;
+      p.firstAt[slot] = at;
+      p.firstPlace[slot] = batch.place[i]!;
+      p.file[slot] = p.fileOf(batch.origin);
+      p.nameBytes[slot] = 0;
+      if (name !== undefined) p.setName(slot, name, nameFrom, nameLength);
+      for (let k = 0; k < 8; k++) p.addresses[8 * slot + k] = batch.addresses[8 * i + k]!;
+    } else if (
+      p.addresses[8 * slot + 7] !== batch.addresses[8 * i + 7] ||
+      p.addresses[8 * slot + 6] !== batch.addresses[8 * i + 6]
+    ) {
+      if (p.turns[slot]! < 65_535) p.turns[slot]! += 1;
+      for (let k = 4; k < 8; k++) p.addresses[8 * slot + k] = batch.addresses[8 * i + k]!;
     }
-    const slot = pair.count % TIMES;
-    pair.times[slot] = at;
-    pair.bytes[slot] = batch.originatorPayloadBytes[i]!;
-    pair.count += 1;
-    pair.lastAt = Math.max(pair.lastAt, at);
-    // Places are of one file: calls told by others count, and are not pointed at.
-    if (pair.origin.file === batch.origin.file) {
-      pair.lastPlace = batch.place[i]!;
-      if (this.#context.evidenceAll && pair.evidence.length < 5000) pair.evidence.push(pair.lastPlace);
+    if (at < p.firstAt[slot]!) p.firstAt[slot] = at;
+    p.lastAt[slot] = Math.max(p.lastAt[slot]!, isSession ? batch.lastAt[i]! : at);
+    const sameFile = p.files[p.file[slot]! - 1]!.file === batch.origin.file;
+    if (sameFile) {
+      p.lastPlace[slot] = batch.place[i]!;
+      const told = p.told.get(slot);
+      if (told !== undefined && this.#context.evidenceAll && told.evidence.length < EVIDENCE_MAX)
+        told.evidence.push(batch.place[i]!);
     }
-    if (pair.count < c.samplesMin || (pair.count > 64 && pair.count % 16 !== 0)) return;
-    this.#weigh(pair, callers.length, Math.max(at, batch.at[i]!));
+    const alertAt = Math.max(at, batch.at[i]!);
+    if (isSession) {
+      // Looked at again when it has grown by a quarter, not at each row.
+      const lasted = batch.lastAt[i]! - at;
+      if (lasted < 1.25 * p.session[slot]! && batch.phase[i] !== FlowPhase.Close) return;
+      p.session[slot] = Math.max(lasted, p.session[slot]!);
+      this.#keep(slot);
+      if (batch.phase[i] !== FlowPhase.Close) {
+        this.#look(slot, device, callers, alertAt, false);
+        return;
+      }
+    }
+    const calls = p.calls[slot]!;
+    if (calls > 0 && at - p.firstAt[slot]! < 5e6 && p.burst[slot]! < 255) p.burst[slot]! += 1;
+    const cell = TIMES * slot + (calls % TIMES);
+    p.times[cell] = at;
+    p.up[cell] = batch.originatorPayloadBytes[i]!;
+    p.down[cell] = batch.responderPayloadBytes[i]!;
+    p.calls[slot] = calls + 1;
+    this.#keep(slot);
+    if (!isSession && (calls + 1 < c.callsMin || (calls + 1 > TIMES && (calls + 1) % 16 !== 0))) return;
+    this.#look(slot, device, callers, alertAt, false);
   }
 
-  #forget(): void {
-    let least: [string, Pair] | undefined;
-    let looked = 0;
-    for (const entry of this.#pairs) {
-      if (least === undefined || entry[1].count < least[1].count) least = entry;
-      if (++looked >= 64) break;
-    }
-    if (least !== undefined) this.#pairs.delete(least[0]);
-    this.shed += 1;
+  /** What a full table gives up first: places called long ago and seldom. A doubling of calls is worth six hours. */
+  #keep(slot: number): void {
+    const p = this.#pairs;
+    const seconds = p.lastAt[slot]! / 1e6 - EPOCH_SECONDS;
+    const often = Math.log2(1 + p.calls[slot]!) + p.session[slot]! / c.sessionMicrosMin;
+    p.table.setWeight(slot, p.told.has(slot) ? TOLD_WEIGHT : seconds + 21_600 * Math.min(12, often));
   }
 
-  #weigh(pair: Pair, callers: number, at: number): void {
-    const { bits, reasons } = judge(pair, callers);
+  #look(slot: number, device: number, callers: number, at: number, ending: boolean): void {
+    const p = this.#pairs;
+    const learn = this.#deviceField[device] === 1 ? c.learnFieldMicros : c.learnMicros;
+    const habit = p.firstAt[slot]! - this.#deviceFirstAt[device]! < learn;
+    // Of a device that was watched for two spans of learning the habits are known, whatever the input is.
+    if (habit && ending && at - this.#deviceFirstAt[device]! > 2 * c.learnMicros) return;
+    if (habit && !ending) {
+      this.#keepPace(slot);
+      return;
+    }
+    if (p.by[slot] === By.Fingerprint && p.turns[slot]! < 3) return;
+    const { bits, reasons } = weigh(this.#facts(slot, device, callers, habit));
     if (bits < c.mediumBits) return;
-    if (pair.alertAt === 0) {
-      pair.alertAt = at;
-      pair.decisivePlace = pair.lastPlace;
+    const { city } = this.#context;
+    // What the city file allows or names as an asset is meant to be called.
+    const name = p.nameOf(slot);
+    if (name !== '' && city.dns.allow.some((d) => name === d || name.endsWith(`.${d}`))) return;
+    if (p.by[slot] !== By.Name && city.assetByAddress(p.addresses, 8 * slot + 4) !== undefined) return;
+    let told = p.told.get(slot);
+    if (told === undefined) {
+      const { file, placed } = p.files[p.file[slot]! - 1]!;
+      told = {
+        first: { file, placed, place: p.firstPlace[slot]! },
+        address: formatAddress(p.addresses, 8 * slot + 4),
+        alertAt: at,
+        bits: 0,
+        decisivePlace: p.lastPlace[slot]!,
+        evidence: [],
+      };
+      p.told.set(slot, told);
+      this.#keep(slot);
     }
-    pair.bits = Math.max(pair.bits, bits);
-    this.#context.claim(this.#finding(pair, reasons));
+    told.bits = Math.max(told.bits, bits);
+    this.#context.claim(this.#finding(slot, told, reasons));
+  }
+
+  /** The last calls in order of time, on scratch. */
+  #timesOf(slot: number): Float64Array {
+    const n = Math.min(this.#pairs.calls[slot]!, TIMES);
+    const times = this.#scratch.subarray(0, n);
+    times.set(this.#pairs.times.subarray(TIMES * slot, TIMES * slot + n));
+    return times.sort();
+  }
+
+  /** A channel may change its pace before the input ends: the best one seen is kept. */
+  #keepPace(slot: number): void {
+    const { pace } = this.#pairs;
+    const times = this.#timesOf(slot);
+    const r = rhythmOf(times, times.length, c.callsMin - 1);
+    if (r.bits <= pace[4 * slot]!) return;
+    pace[4 * slot] = r.bits;
+    pace[4 * slot + 1] = r.periodMicros;
+    pace[4 * slot + 2] = r.band;
+    pace[4 * slot + 3] = r.share;
+  }
+
+  #facts(slot: number, device: number, callers: number, habit: boolean): Facts {
+    const p = this.#pairs;
+    const n = Math.min(p.calls[slot]!, TIMES);
+    const from = TIMES * slot;
+    const times = this.#timesOf(slot);
+    let rhythm = rhythmOf(times, n, c.callsMin - 1);
+    if (habit && p.pace[4 * slot]! > rhythm.bits)
+      rhythm = {
+        bits: p.pace[4 * slot]!,
+        periodMicros: p.pace[4 * slot + 1]!,
+        band: p.pace[4 * slot + 2]!,
+        share: p.pace[4 * slot + 3]!,
+      };
+    const up = p.up.slice(from, from + n).sort();
+    const down = p.down.slice(from, from + n).sort();
+    const middle = up[n >> 1] ?? 0;
+    let alike = 0;
+    for (const bytes of up) if (Math.abs(bytes - middle) <= 0.15 * middle + 32) alike += 1;
+    const named = p.by[slot] === By.Name;
+    return {
+      rhythm,
+      calls: p.calls[slot]!,
+      spanMicros: p.lastAt[slot]! - p.firstAt[slot]!,
+      callers,
+      alike: n === 0 ? 0 : alike / n,
+      downBytesMedian: down[n >> 1] ?? 0,
+      named,
+      field: this.#deviceField[device] === 1,
+      role:
+        this.#deviceField[device] === 1 ? (this.#context.city.assetByAddress(p.addresses, 8 * slot)?.role ?? '') : '',
+      habit,
+      sessionMicros: p.session[slot]!,
+      burst: p.burst[slot]!,
+      turns: named ? 0 : p.turns[slot]!,
+      behind: behind[p.by[slot]!]!,
+    };
   }
 
   advance(): void {}
 
-  #finding(pair: Pair, reasons: Reason[]): Finding {
-    const known = this.#context.city.assetByIp(pair.client);
+  /** Nothing more can be learned: what was there from the start and stands out all the same is told now. */
+  end(): void {
+    const p = this.#pairs;
+    const at = p.lastAt.reduce((a, b) => Math.max(a, b), 0);
+    for (let slot = 0; slot < p.table.capacity; slot++) {
+      if (p.firstAt[slot] === 0 || (p.calls[slot]! < c.callsMin && p.session[slot] === 0)) continue;
+      const client = addressHash(p.addresses, 8 * slot);
+      const device = this.#devices.find(client, 1);
+      if (device < 0) continue;
+      const place = this.#places.find(p.key[slot]!, p.by[slot]!);
+      const callers = place < 0 ? 1 : this.#places.word(place);
+      if (callers < c.popular) this.#look(slot, device, callers, at, true);
+    }
+  }
+
+  #finding(slot: number, told: Told, reasons: Reason[]): Finding {
+    const p = this.#pairs;
+    const ip = formatAddress(p.addresses, 8 * slot);
+    const known = this.#context.city.assetByIp(ip);
     const asset: AssetRef =
-      known === undefined
-        ? { ip: pair.client }
-        : { id: known.id, ip: pair.client, ...(known.role === '' ? {} : { role: known.role }) };
-    const subject = { type: pair.named ? 'domain' : 'ip', value: pair.place } as const;
-    const first = evidenceOf(pair.origin, pair.firstPlace);
-    const places = this.#context.evidenceAll ? pair.evidence : [pair.firstPlace, pair.decisivePlace, pair.lastPlace];
+      known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+    const name = p.nameOf(slot);
+    const named = p.by[slot] === By.Name;
+    const subject = named ? ({ type: 'domain', value: name } as const) : ({ type: 'ip', value: told.address } as const);
+    const first = evidenceOf(told.first, told.first.place);
+    const places = [told.first.place, told.decisivePlace, ...told.evidence, p.lastPlace[slot]!];
+    const held = p.session[slot]! > 0 && p.calls[slot]! < c.callsMin;
     return {
       kind: 'finding',
       id: findingId(card.name, subject, asset, first),
       plane: card.plane,
       detector: card.name,
       family: card.family,
-      title: `${known?.id ?? pair.client} calls ${pair.place} at a steady pace, and hardly anyone else does`,
-      severity: pair.bits >= c.highBits ? 'high' : 'medium',
-      confidence: Number(bitsToConfidence(pair.bits, c.priorBits).toPrecision(5)),
-      bits: Number(pair.bits.toFixed(2)),
+      title: held
+        ? `${known?.id ?? ip} holds a session to ${subject.value} for hours, and hardly anyone else calls there`
+        : `${known?.id ?? ip} calls ${subject.value} at a machine’s pace, and hardly anyone else does`,
+      severity: told.bits >= c.highBits ? 'high' : 'medium',
+      confidence: Number(bitsToConfidence(told.bits, c.priorBits).toPrecision(5)),
+      bits: Number(told.bits.toFixed(2)),
       asset,
       subject,
-      firstAt: pair.firstAt,
-      at: pair.alertAt,
-      lastAt: Math.max(pair.lastAt, pair.alertAt),
+      firstAt: p.firstAt[slot]!,
+      at: told.alertAt,
+      lastAt: Math.max(p.lastAt[slot]!, told.alertAt),
       techniques: card.techniques,
       reasons,
-      evidence: [...new Set(places)].map((p) => evidenceOf(pair.origin, p)),
-      count: pair.count,
+      evidence: [...new Set(places)].map((place) => evidenceOf(told.first, place)),
+      count: p.calls[slot]!,
       response: [
-        pair.named
-          ? { type: 'policy', record: `deny ${pair.client} to ${pair.place}:${pair.port}` }
-          : { type: 'nft', record: `add element inet parapet blocked { ${pair.place} timeout 4h }` },
+        named
+          ? { type: 'policy', record: `deny ${ip} to ${name}:${p.port[slot]}` }
+          : { type: 'nft', record: `add element inet parapet blocked { ${subject.value} timeout 4h }` },
       ],
     };
   }
 
   snapshot(): unknown {
     return {
-      version: 1,
-      callers: [...this.#callers],
-      pairs: [...this.#pairs].map(([k, p]) => [k, { ...p, times: [...p.times], bytes: [...p.bytes] }]),
+      version: 2,
+      pairs: this.#pairs.pack(),
+      places: this.#places.pack(),
+      callers: packColumn(this.#callers),
+      devices: this.#devices.pack(),
+      deviceFirstAt: packColumn(this.#deviceFirstAt),
+      deviceField: packColumn(this.#deviceField),
+      names: this.#names.pack(),
     };
   }
 
   restore(state: unknown): void {
-    const s = state as {
-      version: number;
-      callers: [string, string[]][];
-      pairs: [string, Omit<Pair, 'times' | 'bytes'> & { times: number[]; bytes: number[] }][];
-    };
-    if (s.version !== 1) throw new Error(`beacon: state of version ${s.version} is not known`);
-    this.#callers.clear();
-    this.#pairs.clear();
-    for (const [k, v] of s.callers) this.#callers.set(k, v);
-    for (const [k, v] of s.pairs)
-      this.#pairs.set(
-        k,
-        Object.assign(new Pair(), { ...v, times: Float64Array.from(v.times), bytes: Float64Array.from(v.bytes) }),
-      );
+    const s = state as Record<string, unknown> & { version: number };
+    if (s.version !== 2) throw new Error(`beacon: state of version ${s.version} is not known`);
+    this.#pairs.unpack(s.pairs as PackedState);
+    this.#places.unpack(s.places as PackedPairs);
+    unpackColumn(s.callers, this.#callers);
+    this.#devices.unpack(s.devices as PackedPairs);
+    unpackColumn(s.deviceFirstAt, this.#deviceFirstAt);
+    unpackColumn(s.deviceField, this.#deviceField);
+    this.#names.unpack(s.names);
   }
 }
 
-/** Regularity of the last calls, and what it is worth. */
-function judge(pair: Pair, callers: number): { bits: number; reasons: Reason[] } {
-  const n = Math.min(pair.count, TIMES);
-  const times = [...pair.times.subarray(0, n)].sort((a, b) => a - b);
-  const gaps: number[] = [];
-  // Calls within a second belong to one visit.
-  for (let i = 1; i < n; i++) if (times[i]! - times[i - 1]! >= GAP_MIN) gaps.push(times[i]! - times[i - 1]!);
-  if (gaps.length < c.samplesMin - 1) return { bits: 0, reasons: [] };
-  const sorted = [...gaps].sort((a, b) => a - b);
-  const period = sorted[sorted.length >> 1]!;
-  if (period < GAP_MIN || period > GAP_MAX) return { bits: 0, reasons: [] };
-  let near = 0;
-  for (const gap of gaps) {
-    const turns = Math.max(1, Math.min(4, Math.round(gap / period)));
-    if (Math.abs(gap - turns * period) <= 0.3 * period) near += 1;
+/** FNV-1a over the lower-cased octets; never 0. */
+function hashOf(bytes: Uint8Array, from: number, length: number): number {
+  let h = 0x811c9dc5;
+  for (let k = from; k < from + Math.min(length, NAME_BYTES); k++) {
+    const octet = bytes[k]!;
+    h = Math.imul(h ^ (octet >= 65 && octet <= 90 ? octet + 32 : octet), 0x01000193);
   }
-  const regularity = near / gaps.length;
-  const regular = (c.regularBits * Math.max(0, regularity - c.regularFloor)) / (1 - c.regularFloor);
-  const sizes = [...pair.bytes.subarray(0, n)].sort((a, b) => a - b);
-  const middle = sizes[n >> 1]!;
-  const alike = sizes.filter((b) => Math.abs(b - middle) <= 0.15 * middle + 32).length / n;
-  const reasons: Reason[] = [
-    { text: `${Math.round(regularity * 100)} % of the gaps fit a period of ${words(period)}`, bits: regular },
-    {
-      text: `it has called ${pair.count} times`,
-      bits: Math.min(c.countBitsMax, c.countBits * Math.log2(pair.count / c.samplesMin + 1)),
-    },
-    {
-      text: callers <= 1 ? 'nobody else in the city calls there' : `only ${callers} hosts of the city call there`,
-      bits: callers <= 1 ? 1.5 : 0,
-    },
-    { text: `${Math.round(alike * 100)} % of the calls are of one size`, bits: alike > 0.6 ? c.sizeBits * alike : 0 },
-  ];
-  if (!pair.named) reasons.push({ text: 'the place gave no name', bits: c.noNameBits });
-  reasons.sort((a, b) => b.bits - a.bits);
-  // Without regularity the rest says nothing.
-  const bits = regular < 1 ? 0 : reasons.reduce((sum, r) => sum + r.bits, 0);
-  return { bits, reasons: reasons.map((r) => ({ text: r.text, bits: Number(r.bits.toFixed(2)) })) };
-}
-
-function words(micros: number): string {
-  const seconds = micros / 1e6;
-  return seconds < 120 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0 || 1;
 }

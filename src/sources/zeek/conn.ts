@@ -91,6 +91,11 @@ abstract class Rows implements ZeekRows {
       b.responderPayloadBytes,
       b.originatorPayloadDelta,
       b.responderPayloadDelta,
+      b.ja4Bytes,
+      b.alpnBytes,
+      b.certificateBytes,
+      b.historyBytes,
+      b.targetPort,
     ])
       column[i] = 0;
     return '';

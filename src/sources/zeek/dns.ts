@@ -16,6 +16,8 @@ const flagBits: readonly [string, number][] = [
   ['CD', 0x0010],
 ];
 
+const NETBIOS_NS = '137';
+
 class DnsLogRows implements ZeekRows {
   readonly #rows = new DnsRows({ address: 'ZEEK_ADDRESS', name: 'ZEEK_NAME' });
   readonly batch: DnsBatch = this.#rows.batch;
@@ -27,6 +29,8 @@ class DnsLogRows implements ZeekRows {
   add(row: ZeekRow, at: number, line: number): string {
     const server = row.text('id.resp_h');
     if (server === '') return 'ZEEK_ADDRESS';
+    // NetBIOS names (RFC 1002) share DNS's format and Zeek's log, and are no DNS.
+    if (row.text('id.resp_p') === NETBIOS_NS) return '';
     const answers = row.list('answers');
     const rcode = row.text('rcode');
     const isResponse = rcode !== '' || answers.length > 0;

@@ -178,6 +178,14 @@ describe('Zeek dns.log', () => {
     }
   });
 
+  it('NetBIOS names, which Zeek logs among the others, are no rows', async () => {
+    const { rows, faults } = await read(
+      header(fields) + line('*\\x00\\x00', { 'id.resp_p': '137' }) + line('a.example'),
+    );
+    expect(rows.map((r) => r.name)).toEqual(['a.example']);
+    expect(faults).toEqual([]);
+  });
+
   it('public fault 4: an answer without records keeps its rcode', async () => {
     const { rows } = await read(header(fields) + line('a.example', { rcode: '0', answers: '-' }));
     expect(rows[0]).toMatchObject({ isResponse: 1, rcode: 0, data: 0 });
