@@ -14,6 +14,8 @@ export interface Framing {
 
 /** Directions in the middle of a message. */
 const DIRECTIONS_MAX = 4096;
+/** log2 of the connections remembered as ones that speak the protocol. */
+const SPEAKERS_BITS = 14;
 /** Octets held for all of them. */
 const HELD_BYTES_MAX = 8 << 20;
 
@@ -29,6 +31,15 @@ export class Frames {
   shed = 0;
   readonly #directions = new Map<number, Direction>();
   #heldBytes = 0;
+  /** Connections in which some message was recognised: what uses the port for something else has lost nothing here. */
+  readonly #speakers = new Float64Array(2 ** SPEAKERS_BITS);
+
+  readonly #isPatient: boolean;
+
+  /** @param isPatient octets of a connection in which nothing was ever recognised are no loss: others use the port too */
+  constructor(isPatient = false) {
+    this.#isPatient = isPatient;
+  }
 
   get size(): number {
     return this.#directions.size;
@@ -80,19 +91,23 @@ export class Frames {
         at = next;
         continue;
       }
+      if (total > 0) this.#speakers[chunk.connection & (2 ** SPEAKERS_BITS - 1)] = chunk.connection + 1;
       if (total === 0 || end - at < Math.min(total, framing.headBytes)) break;
       give(bytes, at, Math.min(total, framing.headBytes));
       skip = Math.max(0, total - (end - at));
       at = Math.min(end, at + total);
     }
-    if (chunk.ended) return lost || at < end;
+    const speaks =
+      !this.#isPatient || this.#speakers[chunk.connection & (2 ** SPEAKERS_BITS - 1)] === chunk.connection + 1;
+    if (chunk.ended) return speaks && (lost || at < end);
     if (at < end || skip > 0) this.#keep(key, at < end ? bytes.slice(at, end) : EMPTY, skip);
-    return lost;
+    return speaks && lost;
   }
 
   clear(): void {
     this.#directions.clear();
     this.#heldBytes = 0;
+    this.#speakers.fill(0);
   }
 
   #keep(key: number, held: Uint8Array, skip: number): void {

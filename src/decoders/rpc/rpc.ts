@@ -48,7 +48,7 @@ export const rpc: DecoderKind = {
 
 class RpcDecoder implements Decoder {
   readonly card = rpc.card;
-  readonly #frames = new Frames();
+  readonly #frames = new Frames(true);
   readonly #rows = new Rows();
   readonly #smb = new Smb();
   readonly #connections = new Map<number, Rpc>();
