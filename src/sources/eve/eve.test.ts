@@ -116,7 +116,7 @@ describe('EVE dns events', () => {
       { type: 'answer', id: 9, rcode: 'NOERROR', rrname: 'a.example', rrtype: 'A', rdata: '192.0.2.7' },
       swapped,
     );
-    const { rows, faults } = await read(answer, event(undefined, { event_type: 'flow', flow: {} }), answer);
+    const { rows, faults } = await read(answer, event(undefined, { event_type: 'stats', stats: {} }), answer);
     expect(rows.map((r) => r.line)).toEqual([1, 3]);
     expect(faults).toEqual([]);
   });
