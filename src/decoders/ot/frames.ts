@@ -34,19 +34,21 @@ export class Frames {
   /** Connections in which some message was recognised: what uses the port for something else has lost nothing here. */
   readonly #speakers = new Float64Array(2 ** SPEAKERS_BITS);
 
-  readonly #isPatient: boolean;
-
-  /** @param isPatient octets of a connection in which nothing was ever recognised are no loss: others use the port too */
-  constructor(isPatient = false) {
-    this.#isPatient = isPatient;
-  }
-
   get size(): number {
     return this.#directions.size;
   }
 
-  /** Gives each message of a chunk: where its head lies, how much of it is there. @returns whether octets could not be placed */
-  push(chunk: StreamBatch, framing: Framing, give: (bytes: Uint8Array, at: number, length: number) => void): boolean {
+  /**
+   * Gives each message of a chunk: where its head lies, how much of it is there.
+   * @param isPatient octets of a connection in which nothing was ever recognised are no loss: others use the port too
+   * @returns whether octets could not be placed
+   */
+  push(
+    chunk: StreamBatch,
+    framing: Framing,
+    give: (bytes: Uint8Array, at: number, length: number) => void,
+    isPatient: boolean,
+  ): boolean {
     const key = 2 * chunk.connection + (chunk.fromClient ? 0 : 1);
     const d = this.#directions.get(key);
     let held: Uint8Array = EMPTY;
@@ -97,8 +99,7 @@ export class Frames {
       skip = Math.max(0, total - (end - at));
       at = Math.min(end, at + total);
     }
-    const speaks =
-      !this.#isPatient || this.#speakers[chunk.connection & (2 ** SPEAKERS_BITS - 1)] === chunk.connection + 1;
+    const speaks = !isPatient || this.#speakers[chunk.connection & (2 ** SPEAKERS_BITS - 1)] === chunk.connection + 1;
     if (chunk.ended) return speaks && (lost || at < end);
     if (at < end || skip > 0) this.#keep(key, at < end ? bytes.slice(at, end) : EMPTY, skip);
     return speaks && lost;

@@ -19,6 +19,8 @@ import { Tpkt, tpktFraming } from './tpkt.ts';
 
 /** TCP ports with a reader: Modbus, DNP3, IEC 104, ISO transport (S7, MMS), EtherNet/IP, OPC UA, MQTT. */
 export const otPorts: readonly number[] = [102, 502, 1883, 2404, 4840, 20_000, 44_818];
+const SYSTEM_PORTS = 1024;
+const SPEAKERS_MASK = 0x3fff;
 const BACNET = 47_808;
 const UDP_DNP3 = 20_000;
 const UDP_ENIP = 44_818;
@@ -33,7 +35,7 @@ export const ot: DecoderKind = {
   card: {
     name: 'ot',
     takes: ['frame', 'packet', 'stream'],
-    tcpPorts: [102, 502, 1883, 2404, 4840, 20_000, 44_818],
+    tcpPorts: otPorts,
     gives: ['operation'],
     recognisedBy: `TCP ports ${otPorts.join(', ')}, UDP ports 502, 20000, 44818, 47808 and EtherType 88B8, each proved by the first octets`,
     limits:
@@ -45,6 +47,8 @@ export const ot: DecoderKind = {
 
 class OtDecoder implements Decoder {
   readonly card = ot.card;
+  /** Pairs of hosts whose datagrams were of the protocol. */
+  readonly #speakers = new Float64Array(SPEAKERS_MASK + 1);
   readonly #frames = new Frames();
   readonly #rows = new Rows();
   readonly #dnp3 = new Dnp3();
@@ -99,7 +103,7 @@ class OtDecoder implements Decoder {
     for (let k = 0; k < 8; k++) rows.addresses[k] = chunk.addresses[turned ? (k + 4) & 7 : k]!;
     rows.clientPort = turned ? chunk.serverPort : chunk.clientPort;
     rows.serverPort = turned ? chunk.clientPort : chunk.serverPort;
-    if (this.#frames.push(chunk, this.#reader.framing, this.#give)) rows.fault('OT_LOST');
+    if (this.#frames.push(chunk, this.#reader.framing, this.#give, turned)) rows.fault('OT_LOST');
   }
 
   #packets(batch: PacketBatch): void {
@@ -109,9 +113,17 @@ class OtDecoder implements Decoder {
       if (batch.protocol[i] !== 17 || batch.fragment[i] !== 0) continue;
       const to = batch.destinationPort[i]!;
       const from = batch.sourcePort[i]!;
+      // A client's chance port may be a plant's: what a system port answers is its own.
+      const other = isUdpPort(to) ? from : to;
+      if (other < SYSTEM_PORTS && !isUdpPort(other)) continue;
       if (isUdpPort(to)) this.#datagram(batch, i, to, true);
       else if (isUdpPort(from)) this.#datagram(batch, i, from, false);
     }
+  }
+
+  /** A datagram is lost only between hosts that were seen to speak the protocol: its port is anybody's. */
+  #lost(rows: Rows): void {
+    if (this.#speakers[rows.connection & SPEAKERS_MASK] === rows.connection) rows.fault('OT_LOST');
   }
 
   #datagram(batch: PacketBatch, i: number, port: number, fromClient: boolean): void {
@@ -131,8 +143,10 @@ class OtDecoder implements Decoder {
     rows.connection = -(addressHash(batch.addresses, w) ^ addressHash(batch.addresses, w + 4)) - 1;
     const at = batch.payloadOffset[i]!;
     if (port === BACNET) {
-      if (isBacnet(batch.bytes, at, length)) readBacnet(batch.bytes, at, length, rows);
-      else rows.fault('OT_LOST');
+      if (isBacnet(batch.bytes, at, length)) {
+        this.#speakers[rows.connection & SPEAKERS_MASK] = rows.connection;
+        readBacnet(batch.bytes, at, length, rows);
+      } else this.#lost(rows);
       return;
     }
     const reader = this.#readers.get(port)!;
@@ -142,9 +156,10 @@ class OtDecoder implements Decoder {
     while (from < end) {
       const total = reader.framing.measure(batch.bytes, from, end - from);
       if (total <= 0 || from + total > end) {
-        rows.fault('OT_LOST');
+        this.#lost(rows);
         return;
       }
+      this.#speakers[rows.connection & SPEAKERS_MASK] = rows.connection;
       reader.read(batch.bytes, from, total, rows);
       from += total;
     }

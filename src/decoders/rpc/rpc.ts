@@ -48,7 +48,7 @@ export const rpc: DecoderKind = {
 
 class RpcDecoder implements Decoder {
   readonly card = rpc.card;
-  readonly #frames = new Frames(true);
+  readonly #frames = new Frames();
   readonly #rows = new Rows();
   readonly #smb = new Smb();
   readonly #connections = new Map<number, Rpc>();
@@ -88,8 +88,8 @@ class RpcDecoder implements Decoder {
     rows.serverPort = known ? chunk.serverPort : chunk.clientPort;
     const kerberos = rows.serverPort === KERBEROS;
     const lost = kerberos
-      ? this.#frames.push(chunk, kerberosFraming, this.#giveKerberos)
-      : this.#frames.push(chunk, smbFraming, this.#giveSmb);
+      ? this.#frames.push(chunk, kerberosFraming, this.#giveKerberos, true)
+      : this.#frames.push(chunk, smbFraming, this.#giveSmb, true);
     if (lost) rows.fault('RPC_LOST');
     if (chunk.ended && !chunk.fromClient) this.#smb.forget(chunk.connection);
   }
