@@ -9,8 +9,9 @@ const planes = ['dns', 'flow', 'signalling', 'power', 'water', 'transport', 'gat
 
 export const analyzeHelp = `parapet analyze PATH... [options]
 
-Reads captures (pcap, pcapng), Zeek logs and NDJSON records, plain or compressed with gzip or zstd; the kind is told from
-content. A folder is walked; "-" is standard input. Prints what is wrong, who, how bad and what to do.
+Reads captures (pcap, pcapng), dnstap, NetFlow datagrams, logs of Zeek, Suricata (EVE) and resolvers, and NDJSON records, plain
+or compressed with gzip, zstd or xz; the kind is told from content. A folder is walked; "-" is standard input. Prints what is
+wrong, who, how bad and what to do.
 
   --plane LIST      only these, parted by commas: ${planes.join(', ')}
   --evidence all    list every event behind a finding, not only the first, the decisive and the last

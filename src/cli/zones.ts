@@ -179,7 +179,7 @@ async function check(o: Common, city: City, paths: readonly string[], kubernetes
       const head =
         drifts.length === 0
           ? paint('good', 'No drift.')
-          : `${drifts.length} drifts, ${strayed} answered flows that no conduit allows.`;
+          : `${drifts.length} ${drifts.length === 1 ? 'drift' : 'drifts'}, ${strayed} answered ${strayed === 1 ? 'flow' : 'flows'} that no conduit allows.`;
       await write(
         `${head} ${allowed.answered} answered flows are allowed, ${allowed.unanswered} allowed tries were not answered.\n`,
       );

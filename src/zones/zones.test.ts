@@ -141,6 +141,11 @@ describe('drift', () => {
       example: { from: '10.20.0.1', to: '10.40.0.7' },
     });
   });
+  it('what strangers say among themselves is no drift of the city', () => {
+    const r = driftOf(city, seen({ at: 0, from: '192.0.2.1', to: '198.51.100.1', port: 443 }).list());
+    expect(r.drifts.filter((d) => d.what === 'no-conduit')).toEqual([]);
+    expect(r.strayed).toBe(0);
+  });
   it('the other direction of a conduit is not allowed', () => {
     const r = driftOf(city, seen({ at: 0, from: '10.30.0.5', to: '10.20.0.1', port: 8883 }).list());
     expect(r.drifts[0]).toMatchObject({ what: 'no-conduit', from: 'twin', to: 'field' });

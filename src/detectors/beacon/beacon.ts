@@ -10,6 +10,7 @@ import { type PackedPairs, PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { FlowNames, NAME_BYTES } from '../flow-names.ts';
 import { Outside } from '../outside.ts';
+import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_BITS, PLACES_BITS, TIMES } from './card.ts';
 import { type PackedState, Pairs, type Told } from './pairs.ts';
@@ -21,7 +22,6 @@ const c = calibration;
 const proxyPorts = new Set([3128, 8080, 8000, 1080]);
 /** Datagrams that every network is full of and that other detectors read: names, leases, time, discovery. */
 const housekeeping = new Set([53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355]);
-const fieldRoles = /meter|camera|rtu|plc|sensor|bus|signal|controller|inverter|pump|light|charger/i;
 /** What a pair's key stands for. */
 const By = { Address: 0, Name: 1, Certificate: 2, Fingerprint: 3 } as const;
 const behind = ['address', 'name', 'certificate', 'client fingerprint'];
@@ -138,7 +138,7 @@ class Beacons implements Detector {
       slot = this.#devices.insert(client, 1);
       this.#deviceFirstAt[slot] = batch.firstAt[i]!;
       const role = this.#context.city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
-      this.#deviceField[slot] = fieldRoles.test(role) ? 1 : 0;
+      this.#deviceField[slot] = isFieldRole(role) ? 1 : 0;
       this.#devices.setWeight(slot, 1);
     } else if (batch.firstAt[i]! < this.#deviceFirstAt[slot]!) this.#deviceFirstAt[slot] = batch.firstAt[i]!;
     return slot;

@@ -2,6 +2,7 @@
 // dropped by one probe. A new name is taken apart; its registered domain counts once a client, as resolved or as failed. Only
 // a failed domain makes a suspect, and each further one has it judged.
 import type { DnsBatch, EventBatch } from '#events';
+import { ones } from '#lib/sketch';
 import { PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { RecentGate } from '../gate.ts';
@@ -205,7 +206,7 @@ export class Dga implements Detector {
   }
 
   #clientsOf(zone: number): number {
-    return bitCount(this.zoneClients[2 * zone]!) + bitCount(this.zoneClients[2 * zone + 1]!);
+    return ones(this.zoneClients, 2 * zone, 2);
   }
 
   #client(hash: number, at: number): number {
@@ -236,10 +237,4 @@ export class Dga implements Detector {
     this.#dirty.clear();
     for (const s of unpack(this, state)) this.#dirty.add(s);
   }
-}
-
-function bitCount(word: number): number {
-  let v = word - ((word >>> 1) & 0x55555555);
-  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

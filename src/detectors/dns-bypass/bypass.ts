@@ -3,6 +3,7 @@
 import { type DnsBatch, type EventBatch, type FlowBatch, FlowPhase, Foreign, formatAddress, formatName } from '#events';
 import { addressHash, isGroupAddress, parseAddress } from '#lib/address';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { isFieldRole } from '../roles.ts';
 import { Asking } from './asking.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -27,7 +28,6 @@ const TXT = 16;
 /** Value of a flow's `service` for DNS. */
 const DNS = 10;
 const PADDED_MAX = 16;
-const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|signal|charger|bus|valve|tank/i;
 
 export class DnsBypass implements Detector {
   readonly asking = new Asking();
@@ -255,7 +255,7 @@ export class DnsBypass implements Detector {
     const { city } = this.#context;
     const role = city.assetByAddress(words, w)?.role ?? '';
     const level = city.assets.length === 0 ? 5 : (city.zones.get(city.zoneOf(words, w))?.level ?? 5);
-    const isField = city.assetByAddress(words, w) !== undefined && (fieldRoles.test(role) || level <= 2);
+    const isField = city.assetByAddress(words, w) !== undefined && (isFieldRole(role) || level <= 2);
     const client = new Client([...words.subarray(w, w + 4)], hash, isField ? role || 'field device' : '');
     this.clients.set(hash, client);
     return client;

@@ -3,11 +3,13 @@
 import type { City } from '#city';
 import { type DnsBatch, type EventBatch, evidenceOf, formatAddress } from '#events';
 import { type AssetRef, bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
+import { linearCount } from '#lib/sketch';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { registeredStart } from '#lib/suffix';
 import { type PackedPairs, PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { isFieldRole } from '../roles.ts';
 import { isUnder, presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -21,6 +23,8 @@ const GATE_BITS = 16;
 const GATE_MASK = (1 << GATE_BITS) - 1;
 const PAIR_BITS = 16;
 const ZONE_BITS = 13;
+/** What a full sketch of 64 bits tells. */
+const SKETCH_FULL = 256;
 export const SEQUENCES_MAX = 4096;
 /** The gate's clock: quarters of a second, of which 16 bits are kept. */
 const TICK_MICROS = 250_000;
@@ -36,7 +40,6 @@ const DAY_MICROS = 86_400e6;
 const WATCHED = 4096;
 /** Bits below which a sequence that was judged gives up its place to a new one. */
 const NEWCOMER = 6;
-const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
 
 class DnsRepeats implements Detector {
   readonly #context: DetectorContext;
@@ -222,8 +225,8 @@ class DnsRepeats implements Detector {
     const city = this.#context.city;
     const zone = this.#zones.find(s.zoneHash, 0);
     const around = {
-      clients: zone < 0 ? 1 : linearCount(this.#clients, 2 * zone),
-      nowhereZones: linearCount(this.#nowhere, 0),
+      clients: zone < 0 ? 1 : Math.round(linearCount(this.#clients, 2 * zone, 2, SKETCH_FULL)),
+      nowhereZones: Math.round(linearCount(this.#nowhere, 0, 2, SKETCH_FULL)),
       fieldRole: s.fieldRole,
       allowed: s.isAllowed,
     };
@@ -300,12 +303,6 @@ function worth(s: Sequence | undefined): number {
   return s.fresh < calibration.watchFresh && s.claimed === 0 ? NEWCOMER : Math.max(s.bits, s.weighed);
 }
 
-function linearCount(words: Uint32Array, at: number): number {
-  let set = 0;
-  for (let k = at; k < at + 2; k++) for (let v = words[k]!; v !== 0; v &= v - 1) set += 1;
-  return set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64));
-}
-
 /** An answer without an address to go to: 0.0.0.0/8 or 127.0.0.0/8 alone. */
 function leadsNowhere(batch: DnsBatch, i: number): boolean {
   if (batch.answerAddressCount[i] === 0) return false;
@@ -324,7 +321,7 @@ function latin1(bytes: Uint8Array, from: number, to: number): string {
 
 function fieldRole(city: City, s: Sequence): string {
   const role = city.assetByAddress(Uint32Array.from(s.client), 0)?.role ?? '';
-  return fieldRoles.test(role) ? role : '';
+  return isFieldRole(role) ? role : '';
 }
 
 function findingOf(s: Sequence, j: Judgement, city: City): Finding {

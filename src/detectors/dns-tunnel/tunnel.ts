@@ -2,11 +2,13 @@
 // rows at once; a new name is measured and counted in its pair's sketch; only a pair with something odd about it becomes a
 // suspect, whose names, types, volumes and answers are then weighed in bits (evidence.ts) at each new sight.
 import { type DnsBatch, type EventBatch, formatAddress } from '#events';
+import { linearCount, ones } from '#lib/sketch';
 import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { RecentGate } from '../gate.ts';
+import { isFieldRole } from '../roles.ts';
 import { isUnder, presentWire } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -22,6 +24,8 @@ export const dnsTunnel: DetectorKind = { card, create: (context) => new DnsTunne
 /** log2 of the pairs kept: 65,536 x 52 octets lie mostly in the second-level cache. */
 const PAIR_BITS = 16;
 const ZONE_BITS = 13;
+/** Clients told of a domain whose sketch is full. */
+const CLIENTS_FULL = 256;
 /** log2 of the client-name pairs the gate holds; beyond it names are measured again and found in the pair's sketch. */
 const RECENT_BITS = 18;
 export const SUSPECTS_MAX = 4096;
@@ -44,7 +48,6 @@ const TELL_MICROS = 60e6;
 const DISTINCT = Float64Array.from({ length: 129 }, (_, zeros) => (zeros === 0 ? 1000 : -128 * Math.log(zeros / 128)));
 /** Key of names without a plausible top-level label: tools that ask the server directly. */
 const NO_ZONE = 1;
-const fieldRoles = /meter|camera|rtu|plc|sensor|relay|controller|inverter|pump|light|sign/i;
 
 export class DnsTunnel implements Detector {
   /** Client and registered domain; the word is the index of the pair's suspect plus one, 0 where there is none. */
@@ -214,7 +217,7 @@ export class DnsTunnel implements Detector {
     if (at / 1e6 - sketch[base + 4]! > SKETCH_SECONDS) this.#clear(base, at);
     const bit = (nameHash >>> 7) & 127;
     sketch[base + (bit >>> 5)]! |= 1 << (bit & 31);
-    const zeros = 128 - bitCount(sketch, base, 4);
+    const zeros = 128 - ones(sketch, base, 4);
     const distinct = DISTINCT[zeros]!;
     if (this.pairs.word(pair) === 0) this.pairs.setWeight(pair, distinct);
     return distinct;
@@ -248,7 +251,7 @@ export class DnsTunnel implements Detector {
     const s = new Suspect(client, batch.clientHash[i]!, zoneHash, registered, batch.at[i]!, sighting(batch, i));
     const { city } = this.#context;
     const role = city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
-    s.fieldRole = fieldRoles.test(role) ? role : '';
+    s.fieldRole = isFieldRole(role) ? role : '';
     s.isAllowed = city.dns.allow.length > 0 && isUnder(presentWire(registered), city.dns.allow);
     this.suspects[index] = s;
     this.pairs.setWord(pair, index + 1);
@@ -314,9 +317,9 @@ export class DnsTunnel implements Detector {
 
   #around(s: Suspect): Circumstances {
     const zone = this.zones.find(s.zoneHash, 0);
-    const set = zone < 0 ? 0 : bitCount(this.clients, 2 * zone, 2);
     return {
-      clients: s.zoneHash === NO_ZONE ? 1 : set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64)),
+      clients:
+        s.zoneHash === NO_ZONE ? 1 : zone < 0 ? 0 : Math.round(linearCount(this.clients, 2 * zone, 2, CLIENTS_FULL)),
       fieldRole: s.fieldRole,
       fieldClaimed: this.fieldZones.has(s.zoneHash),
       hasAnswers: this.hasAnswers,
@@ -363,17 +366,6 @@ function leadsNowhere(batch: DnsBatch, i: number): boolean {
 
 function sighting(batch: DnsBatch, i: number): Sighting {
   return { origin: batch.origin, place: batch.place[i]! };
-}
-
-function bitCount(words: Uint32Array, at: number, count: number): number {
-  let sum = 0;
-  for (let k = at; k < at + count; k++) {
-    let v = words[k]!;
-    v -= (v >>> 1) & 0x55555555;
-    v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-    sum += Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
-  return sum;
 }
 
 /** Label offsets, and where the registered domain begins; a last label that no registry could sell means none. */

@@ -16,13 +16,13 @@ import { type PackedPairs, PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { FlowNames } from '../flow-names.ts';
 import { Outside } from '../outside.ts';
+import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_BITS, PASSED_MAX, PEERS_BITS } from './card.ts';
 import { RING, Ring } from './passes.ts';
 import { weighPass, weighVolume } from './weigh.ts';
 
 const c = calibration;
-const fieldRoles = /meter|camera|rtu|plc|sensor|bus|signal|controller|inverter|pump|light|charger/i;
 const serverRoles = /server|backup|nas|storage|proxy|mail|relay|vpn|gateway|recorder/i;
 /** Services by the numbers of events/flow.ts that give control of the other host: SMB, DCERPC, SSH, RDP, WinRM. */
 const admin = new Set([3, 4, 5, 6, 11]);
@@ -142,7 +142,7 @@ class Exfiltration implements Detector {
     slot = this.#devices.insert(hash, 1);
     const role = this.#context.city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
     this.#deviceFirstAt[slot] = batch.firstAt[i]!;
-    this.#deviceKind[slot] = fieldRoles.test(role) ? 1 : serverRoles.test(role) ? 2 : 0;
+    this.#deviceKind[slot] = isFieldRole(role) ? 1 : serverRoles.test(role) ? 2 : 0;
     this.#devices.setWeight(slot, this.#deviceKind[slot] === 0 ? 1 : 2);
     for (const column of [
       this.#usualNew,

@@ -10,6 +10,7 @@ import {
   type Origin,
 } from '#events';
 import { addressHash, parseAddress } from '#lib/address';
+import { linearCount } from '#lib/sketch';
 import { PairTable } from '#lib/table';
 import { hashWireName, textToWire } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
@@ -241,8 +242,7 @@ export class Rebinding implements Detector {
     const length = textToWire(zone, scratch, 0);
     const bit = (length > 0 ? hashWireName(scratch, 0, length) >>> 5 : 0) & 63;
     this.inward[base + (bit >>> 5)]! |= 1 << (bit & 31);
-    const set = bitCount(this.inward[base]!) + bitCount(this.inward[base + 1]!);
-    return set >= 64 ? 256 : Math.round(-64 * Math.log(1 - set / 64));
+    return Math.round(linearCount(this.inward, base, 2, 256));
   }
 
   snapshot(): unknown {
@@ -260,9 +260,3 @@ function nameKey(batch: DnsBatch, i: number, address: number): number {
 }
 
 const scratch = new Uint8Array(256);
-
-function bitCount(word: number): number {
-  let v = word - ((word >>> 1) & 0x55555555);
-  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}

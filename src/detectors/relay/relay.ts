@@ -6,6 +6,7 @@ import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId
 import { addressHash, isGroupAddress } from '#lib/address';
 import { registeredName } from '#lib/suffix';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_MAX, KNOWN_MAX, STRANGERS_MAX } from './card.ts';
 import { Device } from './device.ts';
@@ -30,7 +31,6 @@ const TOGETHER_MICROS = 50_000;
 const LONG_FLOWS_MAX = 64;
 const NAMES_MAX = 128;
 const DNS = 10;
-const fieldRoles = /meter|camera|rtu|plc|sensor|bus|signal|controller|inverter|pump|light|charger/i;
 
 export const relay: DetectorKind = { card, create: (context) => new Relay(context) };
 
@@ -153,7 +153,7 @@ class Relay implements Detector {
     d.decayedAt = d.firstAt;
     const asset = this.#context.city.assetByAddress(batch.addresses, w);
     d.role = asset?.role ?? '';
-    d.isField = fieldRoles.test(d.role);
+    d.isField = isFieldRole(d.role);
     d.origin = batch.origin;
     this.#devices.set(key, d);
     return d;

@@ -8,13 +8,13 @@ import { packColumn, unpackColumn } from '#lib/snapshot';
 import { type PackedPairs, PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { Outside } from '../outside.ts';
+import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { CONTACTS_BITS, card, PAIRS_BITS, SOURCES_BITS, TOLD_MAX, VICTIMS_BITS } from './card.ts';
 import { Spread } from './spread.ts';
 import { weighFlood, weighTries, weighVictim } from './weigh.ts';
 
 const c = calibration;
-const fieldRoles = /meter|camera|rtu|plc|sensor|bus|signal|controller|inverter|pump|light|charger/i;
 /** Roles whose tries are their work, or many hosts' behind one address. */
 const exempt = /scanner|monitor|\bnat\b|nat-|firewall|router|proxy|resolver/i;
 /** Ports that administer hosts or control plants. */
@@ -114,7 +114,7 @@ class Scans implements Detector {
     if (slot >= 0) return slot;
     slot = this.#sources.insert(hash, 1);
     const role = this.#context.city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
-    this.#kind[slot] = exempt.test(role) ? 2 : fieldRoles.test(role) ? 1 : 0;
+    this.#kind[slot] = exempt.test(role) ? 2 : isFieldRole(role) ? 1 : 0;
     this.#restart(slot, batch, i);
     return slot;
   }

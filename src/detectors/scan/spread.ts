@@ -1,7 +1,9 @@
-// How many distinct things a row has seen, by linear counting (Whang 1990): a bitmap of m bits of which z are clear holds about
-// -m ln(z/m) things. 256 bits count to some eight hundred, which is more than any line here asks for.
+// How many distinct things a row has seen: a bitmap of 256 bits, which counts to some eight hundred (lib/sketch), more than any
+// line here asks for.
+import { linearCount } from '#lib/sketch';
+
 const WORDS = 8;
-const BITS = 32 * WORDS;
+const FULL = 1400;
 
 export class Spread {
   readonly words: Uint32Array;
@@ -16,12 +18,7 @@ export class Spread {
   }
 
   count(row: number): number {
-    let set = 0;
-    for (let k = WORDS * row; k < WORDS * row + WORDS; k++) {
-      let w = this.words[k]!;
-      for (; w !== 0; w &= w - 1) set += 1;
-    }
-    return set >= BITS - 1 ? 1400 : -BITS * Math.log(1 - set / BITS);
+    return linearCount(this.words, WORDS * row, WORDS, FULL);
   }
 
   clear(row: number): void {

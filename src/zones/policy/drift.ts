@@ -77,6 +77,8 @@ export function driftOf(city: City, conversations: readonly Conversation[]): Dri
   for (const c of conversations) {
     const from = ground.of(c.from);
     const to = ground.of(c.to);
+    // A capture outside of the city's own networks shows talks of strangers among themselves.
+    if (from.isOutside && to.isOutside) continue;
     for (const s of [from, to]) if (s.zone === '') addHomeless(homeless, s, c, exampleOf(city, c, from, to));
     const rule = allowing(ground, policy, c, from, to);
     if (rule !== -1) {

@@ -1,0 +1,1 @@
+export { linearCount, ones } from './sketch.ts';
