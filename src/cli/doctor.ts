@@ -96,6 +96,7 @@ function cores(): Check {
 function tools(): Check[] {
   const list: [string, string, string][] = [
     ['tcpdump', 'live capture', 'apt-get install tcpdump'],
+    ['perl', 'a wide pipe from tcpdump on a busy interface', 'apt-get install perl-base'],
     ['mosquitto', 'a real broker behind the gateway (an embedded one is used without it)', 'apt-get install mosquitto'],
     ['chromium', 'the browser tests of the page', 'apt-get install chromium'],
     ['tshark', 'the tests against a peer', 'apt-get install tshark'],

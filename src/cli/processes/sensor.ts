@@ -18,6 +18,8 @@ const AHEAD_MICROS = 10e6;
 const COVERAGE_MILLIS = 10_000;
 /** A third of a second of a full gigabit: a garbage collection or a checkpoint must not cost packets. */
 const BUFFER_KIB = 32 * 1024;
+/** How often live inputs tell what was found and how far they are: a finding grows with every batch of a busy interface. */
+const TELL_MILLIS = 20;
 /** How often a sensor that hears nothing says so. */
 const IDLE_MILLIS = 1000;
 
@@ -175,6 +177,14 @@ async function tellIdle(inputs: number): Promise<void> {
     await channel.send({ kind: 'advance', at: Date.now() * 1000 }).catch(() => {});
 }
 
+let isTelling = false;
+
+async function tellLive(): Promise<void> {
+  if (isTelling || isReplaying || channel.isClosed) return;
+  isTelling = true;
+  await tell(engine.at).finally(() => (isTelling = false));
+}
+
 /** Live inputs run side by side, each at the pace of its packets or messages. */
 async function live(source: Source): Promise<void> {
   for (;;) {
@@ -183,7 +193,7 @@ async function live(source: Source): Promise<void> {
     idle -= 1;
     const more = await source.pull(Number.POSITIVE_INFINITY, engine);
     engine.advance(engine.seenAt);
-    await tell(engine.at);
+    if (!more || commands.length > 0 || slow.length > 0) await tell(engine.at);
     if (!more) return;
   }
 }
@@ -232,6 +242,7 @@ async function main(): Promise<void> {
     await live(source);
   });
   if (recorded.length === 0) setInterval(() => void tellIdle(lives.length), IDLE_MILLIS).unref();
+  if (lives.length > 0) setInterval(() => void tellLive().catch(() => {}), TELL_MILLIS).unref();
   if (lives.length > 0) setInterval(() => void tellCoverage().catch(() => {}), COVERAGE_MILLIS).unref();
   if (feed !== undefined) await replay(feed);
   await Promise.all(lives);

@@ -1,7 +1,6 @@
 // Bytes of a file, standard input or a child's output, decompressed by content (./inflate.ts), in one reused buffer.
 // Plain files are read with readSync into 256 KiB that stay in the processor's cache; the rest streams.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { Readable } from 'node:stream';
 import type { FaultTable } from '#events';
 import type { ByteReader } from '../contract.ts';
 import { inflate } from './inflate.ts';
@@ -30,7 +29,7 @@ export const fileFaults: FaultTable = {
 
 /** Opens `path` ('-' is standard input). @throws the system's error where it cannot be opened */
 export async function openBytes(path: string): Promise<ByteReader> {
-  if (path === '-') return readBytes(process.stdin, 0);
+  if (path === '-') return readBytes(process.stdin, 0, () => process.stdin.destroy());
   const fd = openSync(path, 'r');
   const stat = fstatSync(fd);
   if (stat.isDirectory()) {
@@ -43,9 +42,13 @@ export async function openBytes(path: string): Promise<ByteReader> {
   return new StreamReader(inflated, plain.progress, () => plain.close());
 }
 
-/** Bytes of a stream (a child's output, a socket), decompressed where its first bytes say so. */
-export async function readBytes(stream: Readable, size: number): Promise<ByteReader> {
-  const reader = new StreamReader(stream[Symbol.asyncIterator](), { read: 0, size }, () => stream.destroy());
+/** Bytes of a stream (a child's output, a socket), decompressed where its first bytes say so; `close` frees what is under it. */
+export async function readBytes(
+  stream: AsyncIterable<Uint8Array>,
+  size: number,
+  close: () => void = () => {},
+): Promise<ByteReader> {
+  const reader = new StreamReader(stream[Symbol.asyncIterator](), { read: 0, size }, close);
   const inflated = await inflate(reader);
   if (inflated === undefined) return reader;
   return new StreamReader(inflated, reader.progress, () => reader.close());

@@ -1,11 +1,14 @@
 // A live interface through the pipe of a child, tcpdump or dumpcap: it opens the interface and gives up its rights before it
 // reads a packet; this process needs none. Its output is a pcap file without end, read by ../pcap.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { FaultTable, Origin, Sink } from '#events';
 import type { Source } from '../contract.ts';
 import { readBytes } from '../file/index.ts';
 import { pcap } from '../pcap/index.ts';
+import { gather } from './gather.ts';
+import { NOT_EXECUTABLE, NOT_FOUND, widePipe } from './pipe.ts';
 import { dumpcap, type LiveCode, type LiveLoss, type Tool, tcpdump, UNTOLD } from './tool.ts';
 
 export const liveFaults: FaultTable = {
@@ -95,15 +98,20 @@ export async function openLive(options: LiveOptions): Promise<LiveSource> {
 
 async function start(tool: Tool, options: LiveOptions): Promise<LiveSource> {
   const name = options.interface;
-  const [command, ...args] = [...(options.through ?? []), ...tool.words(options)];
+  const wide = widePipe();
+  const program = [...(options.through ?? []), ...tool.words(options)];
+  const [command, ...args] = wide?.words(program) ?? program;
   const child = spawn(command!, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', wide?.childEnd ?? 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, LC_ALL: 'C' },
   });
+  if (wide !== undefined) closeSync(wide.childEnd);
+  const stdout = wide?.out ?? child.stdout!;
+  const stderr = child.stderr!;
   const said = { stderr: '' };
   await new Promise<void>((resolve, reject) => {
-    child.stderr.setEncoding('utf8');
-    child.stderr.on('data', (text: string) => {
+    stderr.setEncoding('utf8');
+    stderr.on('data', (text: string) => {
       said.stderr = (said.stderr + text).slice(-STDERR_MAX);
       if (tool.ready.test(said.stderr)) resolve();
     });
@@ -112,17 +120,20 @@ async function start(tool: Tool, options: LiveOptions): Promise<LiveSource> {
         error.code === 'ENOENT' ? 'LIVE_NO_TCPDUMP' : error.code === 'EACCES' ? 'LIVE_NOT_PERMITTED' : 'LIVE_FAILED';
       reject(new LiveError(code, name, error.message));
     });
-    child.once('close', () => reject(new LiveError(reasonOf(said.stderr), name, lastLine(said.stderr))));
+    child.once('close', (status) => reject(new LiveError(reasonOf(status, said.stderr), name, lastLine(said.stderr))));
+  }).catch((error: unknown) => {
+    stdout.destroy();
+    throw error;
   });
   endWithUs(child);
-  return new LiveSource(child, tool, name, said);
+  return new LiveSource(child, stdout, tool, name, said);
 }
 
 /**
  * A child that is not told to end (this process was killed) would wait for a packet to find its pipe broken. A second child,
  * which only waits for the end of its own pipe, then ends it. A parent-death signal would not do: giving up rights clears it.
  */
-function endWithUs(child: Child): void {
+function endWithUs(child: ChildProcess): void {
   const watch = spawn('sh', ['-c', 'read -r _; kill -TERM "$1" 2>/dev/null', 'sh', String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -131,7 +142,9 @@ function endWithUs(child: Child): void {
   child.once('close', () => watch.kill('SIGKILL'));
 }
 
-function reasonOf(stderr: string): LiveCode {
+function reasonOf(status: number | null, stderr: string): LiveCode {
+  if (status === NOT_FOUND) return 'LIVE_NO_TCPDUMP';
+  if (status === NOT_EXECUTABLE) return 'LIVE_NOT_PERMITTED';
   if (/permission|not permitted/i.test(stderr)) return 'LIVE_NOT_PERMITTED';
   if (/no such device|doesn't exist|does not exist|no device named/i.test(stderr)) return 'LIVE_NO_INTERFACE';
   if (/syntax error|can't parse filter|unknown host|illegal|expression|capture filter|'--'/i.test(stderr))
@@ -143,10 +156,9 @@ function lastLine(stderr: string): string {
   return stderr.trim().split('\n').at(-1) ?? '';
 }
 
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-
 export class LiveSource implements Source {
-  readonly #child: Child;
+  readonly #child: ChildProcess;
+  readonly #stdout: Readable;
   readonly #tool: Tool;
   readonly #asking: NodeJS.Timeout | undefined;
   readonly #origin: Origin;
@@ -160,8 +172,9 @@ export class LiveSource implements Source {
   /** Dropped packets that a fault has told. */
   #toldDrops = 0;
 
-  constructor(child: Child, tool: Tool, name: string, said: { stderr: string }) {
+  constructor(child: ChildProcess, stdout: Readable, tool: Tool, name: string, said: { stderr: string }) {
     this.#child = child;
+    this.#stdout = stdout;
     this.#tool = tool;
     this.#origin = { file: `live:${name}`, placed: 'frame' };
     this.#said = said;
@@ -191,7 +204,8 @@ export class LiveSource implements Source {
   }
 
   async #begin(): Promise<Source> {
-    this.#inner ??= pcap.open(await readBytes(this.#child.stdout, 0), this.#origin.file);
+    const stdout = this.#stdout;
+    this.#inner ??= pcap.open(await readBytes(gather(stdout), 0, () => stdout.destroy()), this.#origin.file);
     return this.#inner;
   }
 
@@ -243,6 +257,6 @@ export class LiveSource implements Source {
     this.stop();
     this.#ended = true;
     this.#inner?.close();
-    this.#child.stdout.destroy();
+    this.#stdout.destroy();
   }
 }
