@@ -60,15 +60,17 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
       }
     }
     engine.end();
-    for (const [name, files] of feed.kinds)
-      for (const [i, text] of (sources.find((s) => s.card.name === name)?.card.doesNotTell ?? []).entries())
+    for (const [name, files] of feed.kinds) {
+      const card = sources.find((s) => s.card.name === name)?.card;
+      for (const [i, text] of (card?.doesNotTell ?? []).entries())
         engine.coverage.set(`${name}\u0000${i}`, {
           kind: 'coverage',
-          plane: 'dns',
+          plane: card?.plane ?? 'dns',
           what: `${name}-log`,
           count: files,
           text,
         });
+    }
     if ((engine.rows.reading ?? 0) > 0) hub.estimate(engine.at);
   } finally {
     feed.close();

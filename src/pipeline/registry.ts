@@ -35,13 +35,24 @@ import { dnstap } from '#sources/dnstap';
 import { eve } from '#sources/eve';
 import { ndjson } from '#sources/ndjson';
 import { netflow as netflowFile } from '#sources/netflow';
+import { nfdump } from '#sources/nfdump';
 import { pcap } from '#sources/pcap';
 import { pcapng } from '#sources/pcapng';
 import { resolverLogs } from '#sources/resolver-log';
 import { zeek } from '#sources/zeek';
 
 /** Tried in this order on the first bytes of an input. */
-export const sources: readonly SourceKind[] = [pcapng, pcap, dnstap, netflowFile, ndjson, zeek, eve, ...resolverLogs];
+export const sources: readonly SourceKind[] = [
+  pcapng,
+  pcap,
+  dnstap,
+  netflowFile,
+  ndjson,
+  zeek,
+  eve,
+  nfdump,
+  ...resolverLogs,
+];
 
 /** A batch goes to the decoders of its kind in this order, then to the detectors. */
 export const decoders: readonly DecoderKind[] = [

@@ -22,6 +22,8 @@ export interface SourceKind {
     readonly faults: FaultTable;
     /** What it can't show, a sentence each; printed as coverage of a run that read it. */
     readonly doesNotTell?: readonly string[];
+    /** Of which plane that is: 'dns' where absent. */
+    readonly plane?: 'dns' | 'flow';
   };
   /** Whether the first bytes (decompressed, at most 4096) are this kind's. */
   probe(head: Uint8Array, path: string): boolean;

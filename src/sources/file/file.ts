@@ -17,7 +17,7 @@ export const fileFaults: FaultTable = {
   FILE_UNKNOWN: {
     text: 'The content is of no kind that is understood.',
     remedy:
-      'Give a capture (pcap, pcapng), dnstap, NetFlow datagrams, a log of Zeek, Suricata (EVE) or a resolver, or NDJSON records; compressed once with gzip, zstd or xz if you like.',
+      'Give a capture (pcap, pcapng), dnstap, NetFlow datagrams, CSV of nfdump, a log of Zeek, Suricata (EVE) or a resolver, or NDJSON records; compressed once with gzip, zstd or xz if you like.',
     lost: 'the whole file',
   },
   FILE_DECOMPRESS: {

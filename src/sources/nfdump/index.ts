@@ -1,0 +1,1 @@
+export { nfdump } from './nfdump.ts';
