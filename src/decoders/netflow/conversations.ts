@@ -5,7 +5,7 @@ import { serviceOfFlow } from '../flow/service.ts';
 import { Seen } from '../flow/table.ts';
 import { bitsOf, DIRECTED, FINS, Mark, RSTS, SPOKEN, SYNS, turned } from './marks.ts';
 import { Began, icmpPair, isToldByTime, sourceBegan } from './orient.ts';
-import { type FlowRecord, payloadOf } from './record.ts';
+import { type Datagram, type FlowRecord, payloadOf } from './record.ts';
 import { FlowRows } from './rows.ts';
 import { CROWDED, D, DOUBLES, ROWS_MAX, Table, W, WORDS } from './table.ts';
 
@@ -44,9 +44,9 @@ export class Conversations {
 
   /**
    * @param exporter its number: flows of different ones are not joined
-   * @param at arrival of the datagram, microseconds
+   * @param d the datagram it came in
    */
-  take(r: FlowRecord, exporter: number, at: number, place: number, origin: Origin, sink: Sink): void {
+  take(r: FlowRecord, exporter: number, d: Datagram, sink: Sink): void {
     const t = this.#table;
     if (r.icmpType >= 0) {
       r.sourcePort = icmpPair(r.icmpType, r.protocol);
@@ -67,8 +67,8 @@ export class Conversations {
     const began = sourceBegan(r);
     let side: number;
     if (row < 0) {
-      row = this.#open(hash, key, r, began >= Began.Likely, origin, sink);
-      t.doubles[DOUBLES * row + D.Place] = place;
+      row = this.#open(hash, key, r, began >= Began.Likely, d.origin, sink);
+      t.doubles[DOUBLES * row + D.Place] = d.place;
       if (began === Began.Yes || began === Began.No) t.words[WORDS * row + W.Seen]! |= Mark.Settled;
       side = began >= Began.Likely ? 0 : 1;
     } else {
@@ -76,9 +76,9 @@ export class Conversations {
       if (this.#isDoubled(row, side, r.direction)) return;
     }
     this.#count(row, side, r);
-    t.doubles[DOUBLES * row + D.ToldAt] = at;
-    t.doubles[DOUBLES * row + D.LastPlace] = place;
-    this.#mark(row, side, r, at);
+    t.doubles[DOUBLES * row + D.ToldAt] = d.at;
+    t.doubles[DOUBLES * row + D.LastPlace] = d.place;
+    this.#mark(row, side, r, d);
     this.#tellDue(row, sink);
   }
 
@@ -144,7 +144,7 @@ export class Conversations {
     add(doubles, s + D.Payload, Math.round(payload * rate), r.isTotal);
   }
 
-  #mark(row: number, side: number, r: FlowRecord, at: number): void {
+  #mark(row: number, side: number, r: FlowRecord, d: Datagram): void {
     const t = this.#table;
     let seen = t.words[WORDS * row + W.Seen]!;
     seen |= bitsOf(side, r.packets > 0 || r.bytes > 0 || !r.isBiflow, r.tcpFlags);
@@ -153,11 +153,11 @@ export class Conversations {
     else if (r.direction === 1) seen |= Mark.Egress[side]!;
     if (r.endReason === 3 || (r.protocol === 6 && ((seen & RSTS) !== 0 || (seen & FINS) === FINS))) seen |= Mark.Ended;
     // 2: cut because it had lived long enough. Where no reason is told the time since the last packet tells it.
-    const isAlive = r.endReason === 2 || (r.endReason === 0 && at - r.lastAt < ALIVE_MICROS);
+    const isAlive = r.endReason === 2 || (r.endReason === 0 && d.at - r.lastAt < ALIVE_MICROS);
     t.words[WORDS * row + W.Seen] = isAlive ? seen | Mark.Alive : seen & ~Mark.Alive;
     // A rate of one that is not known makes the whole not known.
-    const d = DOUBLES * row + D.Rate;
-    if (r.rate <= 0 || t.doubles[d] !== 0) t.doubles[d] = Math.max(r.rate, 0);
+    const rateAt = DOUBLES * row + D.Rate;
+    if (r.rate <= 0 || t.doubles[rateAt] !== 0) t.doubles[rateAt] = Math.max(r.rate, 0);
   }
 
   /** Tells what is due at once: the end where both sides have spoken, news of a flow that has been told of. */

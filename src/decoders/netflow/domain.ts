@@ -7,7 +7,7 @@ import type { Template } from './template.ts';
 
 export const DOMAINS_MAX = 1024;
 export const TEMPLATES_MAX = 512;
-/** Templates of all domains, by weight: some 28 MB. */
+/** Templates of all domains, by weight: some 34 MB. */
 export const TEMPLATES_WEIGHT_MAX = 2 ** 20;
 /** Sets that wait for a template: of one domain, and octets of all. */
 export const HELD_SETS_MAX = 64;

@@ -7,7 +7,7 @@ import { seededRandom } from '#lib/random';
 import { Conversations } from './conversations.ts';
 import { HELD_BYTES_MAX } from './domain.ts';
 import { netflow } from './netflow.ts';
-import { FlowRecord } from './record.ts';
+import { Datagram, FlowRecord } from './record.ts';
 import {
   Collector,
   type Field,
@@ -567,12 +567,14 @@ describe('bounds', () => {
       fault: () => {},
     };
     const r = new FlowRecord();
+    const d = new Datagram();
     for (let k = 0; k < 20_000; k++) {
       r.clear();
       r.addresses.set([0, 0, 0xffff, k, 0, 0, 0xffff, 1]);
       r.packets = 1;
       r.protocol = 17;
-      flows.take(r, 1, k, 1, { file: 'x', placed: 'frame' }, sink as never);
+      d.at = k;
+      flows.take(r, 1, d, sink as never);
       expect(flows.live).toBeLessThanOrEqual(4096);
     }
     expect(flows.shed).toBe(20_000 - 4096);

@@ -4,20 +4,13 @@
 import { type Decoder, type EventBatch, type Origin, PacketBatch, type Sink } from '#events';
 import type { DecoderKind } from '../contract.ts';
 import { Conversations } from './conversations.ts';
-import { DOMAINS_MAX, type Domain, Domains, type Held } from './domain.ts';
+import { Datagrams, type RecordsOut } from './datagrams.ts';
+import { DOMAINS_MAX } from './domain.ts';
 import { faults } from './faults.ts';
-import { isCollectorPort, isExport, Version, versionOf } from './recognise.ts';
-import { Datagram, FlowRecord, secondsNear, u16, u32 } from './record.ts';
-import { Sets, type SetsOut } from './sets.ts';
-import { readSflow, readSflowHeader, SflowHeader } from './sflow.ts';
-import { readV5, readV5Header, V5_RECORDS_MAX } from './v5.ts';
+import type { Datagram, FlowRecord } from './record.ts';
 
-const CLOCK_MICROS = 300e6;
-/** Uptime that went back by more began anew; by less, datagrams overtook each other. */
-const RESTART_MILLIS = 60_000;
-/** Sequence numbers further apart than this are no gap: the exporter began anew. */
-const GAP_MAX = 2 ** 24;
-const UDP = 17;
+/** How often sets that wait for their template are looked at. */
+const EXPIRE_MICROS = 300e6;
 
 export const netflow: DecoderKind = {
   card: {
@@ -31,233 +24,48 @@ export const netflow: DecoderKind = {
   create: () => new NetflowDecoder(),
 };
 
-class NetflowDecoder implements Decoder, SetsOut {
+class NetflowDecoder implements Decoder, RecordsOut {
   readonly card = netflow.card;
+  readonly #datagrams = new Datagrams(this);
   readonly #flows = new Conversations();
-  readonly #domains = new Domains();
-  readonly #sets = new Sets(this.#domains, this);
-  readonly #datagram = new Datagram();
-  readonly #record = new FlowRecord();
-  readonly #sflow = new SflowHeader();
-  #shedDomains = 0;
-  // What the datagram under way belongs to.
-  #current = this.#datagram;
-  #domain: Domain | undefined;
   #sink: Sink | undefined;
   #expiredAt = Number.NEGATIVE_INFINITY;
 
   get shed(): number {
-    return this.#flows.shed + this.#shedDomains;
+    return this.#flows.shed + this.#datagrams.shed;
   }
 
   decode(batch: EventBatch, sink: Sink): void {
     if (!(batch instanceof PacketBatch)) return;
     this.#sink = sink;
-    const d = this.#datagram;
-    d.origin = batch.origin;
-    d.bytes = batch.bytes;
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.protocol[i] !== UDP || batch.fragment[i] !== 0) continue;
-      d.start = batch.payloadOffset[i]!;
-      d.end = d.start + batch.payloadCaptured[i]!;
-      const isTold = batch.parts[i] === 0 || isCollectorPort(batch.destinationPort[i]!);
-      if (!isTold && !isExport(d.bytes, d.start, d.end, batch.payloadBytes[i]!)) continue;
-      d.base = d.start;
-      d.at = batch.at[i]!;
-      d.place = batch.place[i]!;
-      this.#read(d, batch.addresses, 8 * i);
-    }
+    this.#datagrams.read(batch);
     this.#flows.flush(sink);
     this.#sink = undefined;
   }
 
-  #read(d: Datagram, words: Uint32Array, from: number): void {
-    const version = versionOf(d.bytes, d.start, d.end);
-    if (version === Version.V5) this.#v5(d, words, from);
-    else if (version === Version.V9) this.#v9(d, words, from);
-    else if (version === Version.Ipfix) this.#ipfix(d, words, from);
-    else if (version === Version.Sflow) this.#sflow5(d, words, from);
-    else this.fault('NETFLOW_VERSION', d.start);
+  record(record: FlowRecord, exporter: number, d: Datagram): void {
+    this.#flows.take(record, exporter, d, this.#sink!);
   }
 
-  #v5(d: Datagram, words: Uint32Array, from: number): void {
-    const count = readV5Header(d);
-    if (count < 0) {
-      this.fault('NETFLOW_TRUNCATED', d.start);
-      return;
-    }
-    if (count === 0 || count > V5_RECORDS_MAX) {
-      this.fault('NETFLOW_COUNT', d.start + 2);
-      return;
-    }
-    const domain = this.#domainOf(d, words, from, Version.V5, u16(d.bytes, d.start + 20));
-    const sequence = u32(d.bytes, d.start + 16);
-    this.#clock(d, domain, sequence);
-    this.#sequence(domain, sequence, count);
-    readV5(d, count, this.#record, this);
-  }
-
-  #v9(d: Datagram, words: Uint32Array, from: number): void {
-    const b = d.bytes;
-    if (d.end - d.start < 20) {
-      this.fault('NETFLOW_TRUNCATED', d.start);
-      return;
-    }
-    d.uptimeMillis = u32(b, d.start + 4);
-    d.exportAt = secondsNear(u32(b, d.start + 8), d.at) * 1e6;
-    const domain = this.#domainOf(d, words, from, Version.V9, u32(b, d.start + 16));
-    const sequence = u32(b, d.start + 12);
-    this.#clock(d, domain, sequence);
-    // It counts datagrams; some count records.
-    const isRecords = domain.records > 1 && ((sequence - domain.sequence) | 0) === domain.records - 1;
-    if (isRecords) domain.sequence = sequence;
-    this.#sequence(domain, sequence, 1);
-    domain.records = u16(b, d.start + 2);
-    this.#sets.read(d, d.start + 20, domain, false, domain.records);
-  }
-
-  /** One datagram may hold several messages. */
-  #ipfix(d: Datagram, words: Uint32Array, from: number): void {
-    const b = d.bytes;
-    const end = d.end;
-    while (d.start < end) {
-      const at = d.start;
-      if (end - at < 16) {
-        this.fault('NETFLOW_TRUNCATED', at);
-        return;
-      }
-      const length = u16(b, at + 2);
-      if (u16(b, at) !== Version.Ipfix || length < 16) {
-        this.fault('NETFLOW_SET_LENGTH', at);
-        return;
-      }
-      if (at + length > end) this.fault('NETFLOW_TRUNCATED', at);
-      d.end = Math.min(at + length, end);
-      d.uptimeMillis = -1;
-      d.exportAt = secondsNear(u32(b, at + 4), d.at) * 1e6;
-      const domain = this.#domainOf(d, words, from, Version.Ipfix, u32(b, at + 12));
-      const sequence = u32(b, at + 8);
-      this.#clock(d, domain, sequence);
-      const expected = domain.sequence;
-      const before = domain.records;
-      const records = this.#sets.read(d, at + 16, domain, true);
-      // It counts the data records before it (RFC 7011 3.1); softflowd counts its own as well, and no options.
-      const isOwn = expected >= 0 && ((sequence - before) | 0) === this.#sets.flows;
-      if (!isOwn) this.#sequence(domain, sequence, 0);
-      domain.records = sequence;
-      domain.sequence = records < 0 || at + length > end ? -1 : (sequence + records) >>> 0;
-      d.start = d.end;
-      d.end = end;
-    }
-  }
-
-  #sflow5(d: Datagram, words: Uint32Array, from: number): void {
-    const header = this.#sflow;
-    readSflowHeader(d.bytes, d.start, d.end, header);
-    if (header.next < 0) {
-      this.fault('NETFLOW_TRUNCATED', d.start);
-      return;
-    }
-    d.uptimeMillis = header.uptimeMillis;
-    d.exportAt = d.at;
-    const domain = this.#domainOf(d, words, from, Version.Sflow, (header.agentHash ^ header.subAgent) >>> 0);
-    this.#clock(d, domain, header.sequence);
-    this.#sequence(domain, header.sequence, 1);
-    readSflow(d, header, this.#record, this);
-  }
-
-  #domainOf(d: Datagram, words: Uint32Array, from: number, version: number, id: number): Domain {
-    let domain = this.#domains.find(words, from, version, id);
-    if (domain === undefined) {
-      if (this.#domains.isFull) {
-        const gone = this.#domains.removeIdlest();
-        this.#sets.expire(gone, Number.POSITIVE_INFINITY);
-        this.#shedDomains += 1;
-        this.fault('NETFLOW_EXPORTERS', d.start);
-      }
-      domain = this.#domains.add(words, from, version, id);
-    }
-    domain.seenAt = d.at;
-    this.#domain = domain;
-    return domain;
-  }
-
-  /** Restarts, and clocks that are wrong. */
-  #clock(d: Datagram, domain: Domain, sequence: number): void {
-    if (!domain.toldClock && Math.abs(d.exportAt - d.at) > CLOCK_MICROS) {
-      domain.toldClock = true;
-      this.fault('NETFLOW_CLOCK', d.start);
-    }
-    if (d.uptimeMillis < 0) return;
-    if (domain.uptimeMillis > d.uptimeMillis) {
-      // After a wrap of the 32 bits, uptime and clock have gone on by the same.
-      const gone = (d.uptimeMillis - domain.uptimeMillis) >>> 0;
-      const drift = Math.abs(signed(gone - (d.exportAt - domain.exportAt) / 1000));
-      const gap = domain.sequence < 0 ? -1 : (sequence - domain.sequence) | 0;
-      // Line cards of one device may each have an uptime of their own: their sequence goes on.
-      const goesOn = gap >= 0 && gap < GAP_MAX;
-      if (drift > RESTART_MILLIS && !goesOn) {
-        this.fault('NETFLOW_RESTART', d.start);
-        this.#sets.expire(domain, Number.POSITIVE_INFINITY);
-        domain.restart();
-      } else if (signed(gone) < 0) return;
-    }
-    domain.uptimeMillis = d.uptimeMillis;
-    domain.exportAt = d.exportAt;
-  }
-
-  #sequence(domain: Domain, sequence: number, counted: number): void {
-    const gap = domain.sequence < 0 ? 0 : (sequence - domain.sequence) | 0;
-    if (gap > 0 && gap < GAP_MAX) this.fault('NETFLOW_LOST', this.#current.start);
-    // What was overtaken on the way moves nothing back.
-    if (gap < 0 && gap > -1000) return;
-    domain.sequence = (sequence + counted) >>> 0;
-  }
-
-  flow(record: FlowRecord): void {
-    const d = this.#current;
-    const domain = this.#domain!;
-    if (record.rate <= 0 && !domain.toldSampling) {
-      domain.toldSampling = true;
-      this.fault('NETFLOW_SAMPLING_UNKNOWN', d.start);
-    }
-    this.#flows.take(record, domain.exporter, d.at, d.place, d.origin, this.#sink!);
-  }
-
-  fault(code: string, position: number): void {
-    this.#sink!.fault(code, this.#current.origin, this.#current.place, position - this.#current.base);
-  }
-
-  lost(code: string, held: Held): void {
-    this.#sink?.fault(code, held.origin, held.place, held.offset);
-  }
-
-  begin(held: Datagram | undefined): void {
-    this.#current = held ?? this.#datagram;
-  }
-
-  get origin(): Origin {
-    return this.#datagram.origin;
+  fault(code: string, origin: Origin, place: number, offset: number): void {
+    this.#sink!.fault(code, origin, place, offset);
   }
 
   advance(to: number, sink: Sink): void {
     this.#flows.advance(to, sink);
-    if (to - this.#expiredAt < CLOCK_MICROS) return;
+    if (to - this.#expiredAt < EXPIRE_MICROS) return;
     this.#expiredAt = to;
-    this.#sink = sink;
-    for (const domain of this.#domains.all) this.#sets.expire(domain, to);
-    this.#sink = undefined;
+    this.#expire(to, sink);
   }
 
   end(sink: Sink): void {
-    this.#sink = sink;
-    for (const domain of this.#domains.all) this.#sets.expire(domain, Number.POSITIVE_INFINITY);
-    this.#sink = undefined;
+    this.#expire(Number.POSITIVE_INFINITY, sink);
     this.#flows.end(sink);
   }
-}
 
-/** A difference of 32-bit milliseconds, nearest to zero. */
-function signed(millis: number): number {
-  return millis - Math.round(millis / 2 ** 32) * 2 ** 32;
+  #expire(to: number, sink: Sink): void {
+    this.#sink = sink;
+    this.#datagrams.expire(to);
+    this.#sink = undefined;
+  }
 }

@@ -12,6 +12,7 @@ import {
   TEMPLATES_WEIGHT_MAX,
 } from './domain.ts';
 import { Slot } from './elements.ts';
+import { readPlain } from './plain.ts';
 import { Datagram, FlowRecord, type Out, u16 } from './record.ts';
 import { Lack, Row, toFlow } from './row.ts';
 import { readTemplate, type Template, TemplateView } from './template.ts';
@@ -181,42 +182,55 @@ export class Sets {
 
   /** @returns records read */
   #data(d: Datagram, start: number, end: number, domain: Domain, template: Template): number {
-    const row = this.#row;
     const r = this.#record;
     let at = start;
     let records = 0;
-    row.clear();
+    this.#row.clear();
     if (!template.hasCounts && !template.isOptions && !template.toldNoCounts && end - at >= template.recordBytes) {
       template.toldNoCounts = true;
       this.#out.fault('NETFLOW_NO_COUNTS', at);
     }
     const isRateOwn = template.tellsRate || domain.interfaceRates.size > 0;
+    const plain = isRateOwn ? undefined : template.plain;
     // A tail shorter than the shortest record is padding.
     while (end - at >= template.recordBytes) {
-      const next = row.read(d.bytes, at, end, template);
-      if (next < 0) {
-        this.#out.fault('NETFLOW_FIELD', at);
-        return records;
+      if (plain !== undefined && readPlain(plain, at, d, r)) {
+        r.rate = domain.rate;
+        this.#out.flow(r);
+        at += template.recordBytes;
+      } else {
+        at = this.#any(d, at, end, domain, template, isRateOwn);
+        if (at < 0) return records;
       }
       records += 1;
-      if (template.tellsRate || template.isOptions) domain.learnRate(row.values, template.isOptions);
-      if (!template.isOptions) {
-        const lack = toFlow(row, d, domain.bootAt, r);
-        if (lack === Lack.Nothing || lack === Lack.Times) {
-          r.rate = isRateOwn ? domain.rateOf(row.values) : domain.rate;
-          this.#out.flow(r);
-        }
-        if (lack === Lack.Header) this.#out.fault('SFLOW_HEADER', at);
-        else if (lack === Lack.Addresses && !template.toldNoFlow) {
-          template.toldNoFlow = true;
-          this.#out.fault('NETFLOW_NO_FLOW', at);
-        } else if (lack === Lack.Times && !template.toldNoTime && row.values[Slot.FrameSection]! < 0) {
-          template.toldNoTime = true;
-          this.#out.fault('NETFLOW_NO_TIME', at);
-        }
-      }
-      at = next;
     }
     return records;
+  }
+
+  /** Reads a record of whatever shape. @returns the position behind it, -1 where it is broken */
+  #any(d: Datagram, at: number, end: number, domain: Domain, template: Template, isRateOwn: boolean): number {
+    const row = this.#row;
+    const r = this.#record;
+    const next = row.read(d.bytes, at, end, template);
+    if (next < 0) {
+      this.#out.fault('NETFLOW_FIELD', at);
+      return -1;
+    }
+    if (template.tellsRate || template.isOptions) domain.learnRate(row.values, template.isOptions);
+    if (template.isOptions) return next;
+    const lack = toFlow(row, d, domain.bootAt, r);
+    if (lack === Lack.Nothing || lack === Lack.Times) {
+      r.rate = isRateOwn ? domain.rateOf(row.values) : domain.rate;
+      this.#out.flow(r);
+    }
+    if (lack === Lack.Header) this.#out.fault('SFLOW_HEADER', at);
+    else if (lack === Lack.Addresses && !template.toldNoFlow) {
+      template.toldNoFlow = true;
+      this.#out.fault('NETFLOW_NO_FLOW', at);
+    } else if (lack === Lack.Times && !template.toldNoTime && row.values[Slot.FrameSection]! < 0) {
+      template.toldNoTime = true;
+      this.#out.fault('NETFLOW_NO_TIME', at);
+    }
+    return next;
   }
 }

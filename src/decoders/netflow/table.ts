@@ -64,13 +64,13 @@ export class Table {
     this.#max = max;
   }
 
-  /** Order-free hash of the key: both directions meet. */
+  /** Order-free hash of the key: both directions meet. Signed, for V8 boxes what goes beyond 31 bits. */
   hashOf(a: Uint32Array, portA: number, portB: number, key: number): number {
     const x = addressHash(a, 0) + Math.imul(portA + 1, 0x9e3779b1);
     const y = addressHash(a, 4) + Math.imul(portB + 1, 0x9e3779b1);
     let h = (Math.imul(x ^ (x >>> 15), 0x85ebca6b) + Math.imul(y ^ (y >>> 15), 0x85ebca6b)) | 0;
     h = Math.imul(h ^ (h >>> 13) ^ key, 0xc2b2ae35);
-    return (h ^ (h >>> 16)) >>> 0;
+    return h ^ (h >>> 16);
   }
 
   /** Row of the flow, -1, or CROWDED where so many others lie under this hash that looking on would cost too much. */
@@ -86,7 +86,7 @@ export class Table {
       if (row < 0) return -1;
       if (++probes > PROBES_MAX) return CROWDED;
       const w = WORDS * row;
-      if (words[w + W.Hash] !== hash || words[w + W.Key] !== key) continue;
+      if ((words[w + W.Hash]! | 0) !== hash || words[w + W.Key] !== key) continue;
       const ports = words[w + W.Ports]!;
       if (ports === there && areSame(words, w + W.Addresses, a, 0) && areSame(words, w + W.Addresses + 4, a, 4)) {
         this.forward = true;
@@ -109,7 +109,8 @@ export class Table {
       row = this.used++;
     }
     this.live += 1;
-    this.doubles.fill(0, DOUBLES * row, DOUBLES * (row + 1));
+    // Not fill(): for so few a call costs more than the loop.
+    for (let d = DOUBLES * row; d < DOUBLES * (row + 1); d++) this.doubles[d] = 0;
     this.words[WORDS * row + W.Hash] = hash;
     this.#put(hash, row);
     return row;

@@ -1,6 +1,7 @@
 // Templates of NetFlow v9 (RFC 3954 5, 6) and IPFIX (RFC 7011 3.4, 8), compiled to the few fields that a flow needs. A template
 // is never changed once made: one told again takes its place.
 import { formOf, Slot, slotOf } from './elements.ts';
+import { type Plain, plainOf } from './plain.ts';
 import { u16, u32 } from './record.ts';
 
 /** Field length that means "told in the record" (RFC 7011 7); H3C and nProbe use it in v9 too. */
@@ -24,6 +25,8 @@ export class Template {
   readonly hasCounts: boolean;
   /** Octets of a record, of the shortest one where isVariable. Not 0. */
   readonly recordBytes: number;
+  /** Where its fields stand, if its records are of the usual shape. */
+  readonly plain: Plain | undefined;
   /** What it costs to keep, in fields. */
   readonly weight: number;
   /** Which faults have been told of it. */
@@ -46,6 +49,7 @@ export class Template {
     this.weight = 16 + kept.length;
     this.hasCounts = fields.some((f) => (f.slot >= Slot.Octets && f.slot <= Slot.Layer2Octets) || isSection(f.slot));
     this.tellsRate = fields.some((f) => f.slot >= Slot.SamplerId && f.slot <= Slot.SamplingProbability);
+    this.plain = this.isVariable || isOptions ? undefined : plainOf(kept);
     this.slots = Int16Array.from(kept, (f) => f.slot);
     this.forms = Uint8Array.from(kept, (f) => f.form);
     this.lengths = Uint16Array.from(kept, (f) => f.length);
