@@ -2,8 +2,7 @@
 // and time servers are more regular than any implant. What weighs is that the device did not call there while it was learned and
 // that hardly anyone else in the city does. What was there from the start is a habit: nothing can be said of it while the device
 // lives on, and of a recorded input it is told at its end, when no more can be learned.
-import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Finding, findingId, type Reason } from '#findings';
+import { type EventBatch, FlowBatch, FlowPhase, formatAddress } from '#events';
 import { addressHash, parseAddress } from '#lib/address';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { type PackedPairs, PairTable } from '#lib/table';
@@ -11,22 +10,20 @@ import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { FlowNames, NAME_BYTES } from '../flow-names.ts';
 import { Outside } from '../outside.ts';
 import { isFieldRole } from '../roles.ts';
+import { Users } from '../users.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_BITS, PLACES_BITS, TIMES } from './card.ts';
-import { type PackedState, Pairs, type Told } from './pairs.ts';
-import { rhythmOf } from './rhythm.ts';
-import { type Facts, weigh } from './weigh.ts';
+import { findingOfPair } from './claim.ts';
+import { factsOf, keepPace } from './facts.ts';
+import { By, type PackedState, Pairs } from './pairs.ts';
+import { weigh } from './weigh.ts';
 
 const c = calibration;
 /** Ports on which a name may be asked of an inside proxy: the pair is then the client and the name. */
 const proxyPorts = new Set([3128, 8080, 8000, 1080]);
 /** Datagrams that every network is full of and that other detectors read: names, leases, time, discovery. */
 const housekeeping = new Set([53, 67, 68, 123, 137, 138, 546, 547, 1900, 3702, 5353, 5355]);
-/** What a pair's key stands for. */
-const By = { Address: 0, Name: 1, Certificate: 2, Fingerprint: 3 } as const;
-const behind = ['address', 'name', 'certificate', 'client fingerprint'];
 const EVIDENCE_MAX = 5000;
-const CALLERS = 4;
 /** Weights are seconds from here, so that a float holds them to the minute. */
 const EPOCH_SECONDS = 1.6e9;
 const TOLD_WEIGHT = 1e12;
@@ -37,15 +34,12 @@ class Beacons implements Detector {
   readonly #context: DetectorContext;
   readonly #outside: Outside;
   readonly #pairs = new Pairs();
-  /** Places, with the hashes of the first few callers; the word is their number. */
-  readonly #places = new PairTable(PLACES_BITS);
-  readonly #callers = new Uint32Array(CALLERS * 2 ** PLACES_BITS);
+  readonly #callers = new Users(PLACES_BITS);
   readonly #devices = new PairTable(DEVICES_BITS);
   readonly #deviceFirstAt = new Float64Array(2 ** DEVICES_BITS);
   /** 1 for field roles. */
   readonly #deviceField = new Uint8Array(2 ** DEVICES_BITS);
   readonly #names = new FlowNames();
-  readonly #scratch = new Float64Array(TIMES);
   readonly #words = new Uint32Array(4);
 
   constructor(context: DetectorContext) {
@@ -54,7 +48,7 @@ class Beacons implements Detector {
   }
 
   get shed(): number {
-    return this.#pairs.table.shed + this.#places.shed + this.#devices.shed;
+    return this.#pairs.table.shed + this.#callers.table.shed + this.#devices.shed;
   }
 
   observe(batch: EventBatch): void {
@@ -75,8 +69,7 @@ class Beacons implements Detector {
       if (phase === FlowPhase.Open) {
         if (!named) continue;
         // Through a proxy each named request is a call in its own right; else the flow's end is the call.
-        if (viaProxy)
-          this.#called(batch, i, client, device, batch.bytes, batch.nameOffset[i]!, batch.nameBytes[i]!, false);
+        if (viaProxy) this.#called(batch, i, client, device, false);
         else this.#names.remember(batch, i);
         continue;
       }
@@ -84,46 +77,29 @@ class Beacons implements Detector {
       const isSession = lasted >= c.sessionMicrosMin;
       if (phase !== FlowPhase.Close && !isSession) continue;
       if (batch.responderPayloadBytes[i] === 0 || (viaProxy && !named)) continue;
-      this.#names.find(batch, i);
-      const { bytes, from, length } = this.#names;
-      this.#called(batch, i, client, device, bytes, from, length, isSession);
+      this.#called(batch, i, client, device, isSession);
     }
   }
 
-  #called(
-    batch: FlowBatch,
-    i: number,
-    client: number,
-    device: number,
-    bytes: Uint8Array,
-    from: number,
-    length: number,
-    isSession: boolean,
-  ): void {
-    if (length > 0 && !this.#isAddress(bytes, from, length)) {
-      this.#pair(batch, i, client, device, By.Name, hashOf(bytes, from, length), isSession, bytes, from, length);
+  /** A place is known by its name, else its certificate, else its address, and then by the client's fingerprint besides. */
+  #called(batch: FlowBatch, i: number, client: number, device: number, isSession: boolean): void {
+    if (this.#names.find(batch, i) && !this.#isAddress(this.#names)) {
+      this.#pair(batch, i, client, device, By.Name, this.#names.hash(), isSession);
       return;
     }
-    if (batch.certificateBytes[i] === 32)
-      this.#pair(
-        batch,
-        i,
-        client,
-        device,
-        By.Certificate,
-        hashOf(batch.bytes, batch.certificateOffset[i]!, 32),
-        isSession,
-      );
-    else {
-      this.#pair(batch, i, client, device, By.Address, addressHash(batch.addresses, 8 * i + 4), isSession);
-      const ja4 = batch.ja4Bytes[i]!;
-      if (ja4 > 0 && !isSession)
-        this.#pair(batch, i, client, device, By.Fingerprint, hashOf(batch.bytes, batch.ja4Offset[i]!, ja4), false);
+    if (batch.certificateBytes[i] === 32) {
+      const key = hashOf(batch.bytes, batch.certificateOffset[i]!, 32);
+      this.#pair(batch, i, client, device, By.Certificate, key, isSession);
+      return;
     }
+    this.#pair(batch, i, client, device, By.Address, addressHash(batch.addresses, 8 * i + 4), isSession);
+    const ja4 = batch.ja4Bytes[i]!;
+    if (ja4 > 0 && !isSession)
+      this.#pair(batch, i, client, device, By.Fingerprint, hashOf(batch.bytes, batch.ja4Offset[i]!, ja4), false);
   }
 
   /** Whether a name is an address in text, which names nobody. */
-  #isAddress(bytes: Uint8Array, from: number, length: number): boolean {
+  #isAddress({ bytes, from, length }: FlowNames): boolean {
     const lead = bytes[from]!;
     let colon = false;
     for (let k = from; k < from + length; k++) if (bytes[k] === 58) colon = true;
@@ -144,24 +120,6 @@ class Beacons implements Detector {
     return slot;
   }
 
-  /** Counts the caller of a place. @returns how many there are, at most `popular` */
-  #callersOf(client: number, key: number, by: number): number {
-    let slot = this.#places.find(key, by);
-    if (slot < 0) {
-      slot = this.#places.insert(key, by);
-      this.#callers.fill(0, CALLERS * slot, CALLERS * slot + CALLERS);
-    }
-    let count = this.#places.word(slot);
-    for (let k = 0; k < count; k++) if (this.#callers[CALLERS * slot + k] === client) return count;
-    if (count < CALLERS) {
-      this.#callers[CALLERS * slot + count] = client;
-      this.#places.setWord(slot, ++count);
-      // A place of many is worth keeping: it silences.
-      this.#places.setWeight(slot, count);
-    }
-    return count;
-  }
-
   #pair(
     batch: FlowBatch,
     i: number,
@@ -170,11 +128,8 @@ class Beacons implements Detector {
     by: number,
     key: number,
     isSession: boolean,
-    name?: Uint8Array,
-    nameFrom = 0,
-    nameLength = 0,
   ): void {
-    const callers = this.#callersOf(client, key, by);
+    const callers = this.#callers.add(client, key, by);
     // What several hosts of the city call is a service, not a channel of one.
     if (callers >= c.popular) return;
     const p = this.#pairs;
@@ -190,7 +145,7 @@ class Beacons implements Detector {
       p.firstPlace[slot] = batch.place[i]!;
       p.file[slot] = p.fileOf(batch.origin);
       p.nameBytes[slot] = 0;
-      if (name !== undefined) p.setName(slot, name, nameFrom, nameLength);
+      if (by === By.Name) p.setName(slot, this.#names);
       for (let k = 0; k < 8; k++) p.addresses[8 * slot + k] = batch.addresses[8 * i + k]!;
     } else if (
       p.addresses[8 * slot + 7] !== batch.addresses[8 * i + 7] ||
@@ -242,18 +197,20 @@ class Beacons implements Detector {
 
   #look(slot: number, device: number, callers: number, at: number, ending: boolean): void {
     const p = this.#pairs;
-    const learn = this.#deviceField[device] === 1 ? c.learnFieldMicros : c.learnMicros;
+    const field = this.#deviceField[device] === 1;
+    const learn = field ? c.learnFieldMicros : c.learnMicros;
     const habit = p.firstAt[slot]! - this.#deviceFirstAt[device]! < learn;
     // Of a device that was watched for two spans of learning the habits are known, whatever the input is.
     if (habit && ending && at - this.#deviceFirstAt[device]! > 2 * c.learnMicros) return;
     if (habit && !ending) {
-      this.#keepPace(slot);
+      keepPace(p, slot);
       return;
     }
     if (p.by[slot] === By.Fingerprint && p.turns[slot]! < 3) return;
-    const { bits, reasons } = weigh(this.#facts(slot, device, callers, habit));
-    if (bits < c.mediumBits) return;
     const { city } = this.#context;
+    const role = field ? (city.assetByAddress(p.addresses, 8 * slot)?.role ?? '') : '';
+    const { bits, reasons } = weigh(factsOf(p, slot, { callers, field, role, habit }));
+    if (bits < c.mediumBits) return;
     // What the city file allows or names as an asset is meant to be called.
     const name = p.nameOf(slot);
     if (name !== '' && city.dns.allow.some((d) => name === d || name.endsWith(`.${d}`))) return;
@@ -273,65 +230,7 @@ class Beacons implements Detector {
       this.#keep(slot);
     }
     told.bits = Math.max(told.bits, bits);
-    this.#context.claim(this.#finding(slot, told, reasons));
-  }
-
-  /** The last calls in order of time, on scratch. */
-  #timesOf(slot: number): Float64Array {
-    const n = Math.min(this.#pairs.calls[slot]!, TIMES);
-    const times = this.#scratch.subarray(0, n);
-    times.set(this.#pairs.times.subarray(TIMES * slot, TIMES * slot + n));
-    return times.sort();
-  }
-
-  /** A channel may change its pace before the input ends: the best one seen is kept. */
-  #keepPace(slot: number): void {
-    const { pace } = this.#pairs;
-    const times = this.#timesOf(slot);
-    const r = rhythmOf(times, times.length, c.callsMin - 1);
-    if (r.bits <= pace[4 * slot]!) return;
-    pace[4 * slot] = r.bits;
-    pace[4 * slot + 1] = r.periodMicros;
-    pace[4 * slot + 2] = r.band;
-    pace[4 * slot + 3] = r.share;
-  }
-
-  #facts(slot: number, device: number, callers: number, habit: boolean): Facts {
-    const p = this.#pairs;
-    const n = Math.min(p.calls[slot]!, TIMES);
-    const from = TIMES * slot;
-    const times = this.#timesOf(slot);
-    let rhythm = rhythmOf(times, n, c.callsMin - 1);
-    if (habit && p.pace[4 * slot]! > rhythm.bits)
-      rhythm = {
-        bits: p.pace[4 * slot]!,
-        periodMicros: p.pace[4 * slot + 1]!,
-        band: p.pace[4 * slot + 2]!,
-        share: p.pace[4 * slot + 3]!,
-      };
-    const up = p.up.slice(from, from + n).sort();
-    const down = p.down.slice(from, from + n).sort();
-    const middle = up[n >> 1] ?? 0;
-    let alike = 0;
-    for (const bytes of up) if (Math.abs(bytes - middle) <= 0.15 * middle + 32) alike += 1;
-    const named = p.by[slot] === By.Name;
-    return {
-      rhythm,
-      calls: p.calls[slot]!,
-      spanMicros: p.lastAt[slot]! - p.firstAt[slot]!,
-      callers,
-      alike: n === 0 ? 0 : alike / n,
-      downBytesMedian: down[n >> 1] ?? 0,
-      named,
-      field: this.#deviceField[device] === 1,
-      role:
-        this.#deviceField[device] === 1 ? (this.#context.city.assetByAddress(p.addresses, 8 * slot)?.role ?? '') : '',
-      habit,
-      sessionMicros: p.session[slot]!,
-      burst: p.burst[slot]!,
-      turns: named ? 0 : p.turns[slot]!,
-      behind: behind[p.by[slot]!]!,
-    };
+    this.#context.claim(findingOfPair(this.#context, p, slot, told, reasons));
   }
 
   advance(): void {}
@@ -345,59 +244,17 @@ class Beacons implements Detector {
       const client = addressHash(p.addresses, 8 * slot);
       const device = this.#devices.find(client, 1);
       if (device < 0) continue;
-      const place = this.#places.find(p.key[slot]!, p.by[slot]!);
-      const callers = place < 0 ? 1 : this.#places.word(place);
+      const callers = this.#callers.of(p.key[slot]!, p.by[slot]!);
       if (callers < c.popular) this.#look(slot, device, callers, at, true);
     }
-  }
-
-  #finding(slot: number, told: Told, reasons: Reason[]): Finding {
-    const p = this.#pairs;
-    const ip = formatAddress(p.addresses, 8 * slot);
-    const known = this.#context.city.assetByIp(ip);
-    const asset: AssetRef =
-      known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
-    const name = p.nameOf(slot);
-    const named = p.by[slot] === By.Name;
-    const subject = named ? ({ type: 'domain', value: name } as const) : ({ type: 'ip', value: told.address } as const);
-    const first = evidenceOf(told.first, told.first.place);
-    const places = [told.first.place, told.decisivePlace, ...told.evidence, p.lastPlace[slot]!];
-    const held = p.session[slot]! > 0 && p.calls[slot]! < c.callsMin;
-    return {
-      kind: 'finding',
-      id: findingId(card.name, subject, asset, first),
-      plane: card.plane,
-      detector: card.name,
-      family: card.family,
-      title: held
-        ? `${known?.id ?? ip} holds a session to ${subject.value} for hours, and hardly anyone else calls there`
-        : `${known?.id ?? ip} calls ${subject.value} at a machine’s pace, and hardly anyone else does`,
-      severity: told.bits >= c.highBits ? 'high' : 'medium',
-      confidence: Number(bitsToConfidence(told.bits, c.priorBits).toPrecision(5)),
-      bits: Number(told.bits.toFixed(2)),
-      asset,
-      subject,
-      firstAt: p.firstAt[slot]!,
-      at: told.alertAt,
-      lastAt: Math.max(p.lastAt[slot]!, told.alertAt),
-      techniques: card.techniques,
-      reasons,
-      evidence: [...new Set(places)].map((place) => evidenceOf(told.first, place)),
-      count: p.calls[slot]!,
-      response: [
-        named
-          ? { type: 'policy', record: `deny ${ip} to ${name}:${p.port[slot]}` }
-          : { type: 'nft', record: `add element inet parapet blocked { ${subject.value} timeout 4h }` },
-      ],
-    };
   }
 
   snapshot(): unknown {
     return {
       version: 2,
       pairs: this.#pairs.pack(),
-      places: this.#places.pack(),
-      callers: packColumn(this.#callers),
+      places: this.#callers.table.pack(),
+      callers: packColumn(this.#callers.hashes),
       devices: this.#devices.pack(),
       deviceFirstAt: packColumn(this.#deviceFirstAt),
       deviceField: packColumn(this.#deviceField),
@@ -409,8 +266,8 @@ class Beacons implements Detector {
     const s = state as Record<string, unknown> & { version: number };
     if (s.version !== 2) throw new Error(`beacon: state of version ${s.version} is not known`);
     this.#pairs.unpack(s.pairs as PackedState);
-    this.#places.unpack(s.places as PackedPairs);
-    unpackColumn(s.callers, this.#callers);
+    this.#callers.table.unpack(s.places as PackedPairs);
+    unpackColumn(s.callers, this.#callers.hashes);
     this.#devices.unpack(s.devices as PackedPairs);
     unpackColumn(s.deviceFirstAt, this.#deviceFirstAt);
     unpackColumn(s.deviceField, this.#deviceField);

@@ -2,10 +2,14 @@
 import type { Origin } from '#events';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { type PackedPairs, PairTable } from '#lib/table';
+import { type FlowNames, NAME_BYTES } from '../flow-names.ts';
 import { PAIRS_BITS, TIMES } from './card.ts';
+import type { Rhythm } from './rhythm.ts';
 
-const NAME_BYTES = 64;
 const COUNT = 2 ** PAIRS_BITS;
+
+/** What a pair's key stands for. */
+export const By = { Address: 0, Name: 1, Certificate: 2, Fingerprint: 3 } as const;
 
 /** What cannot stand in numbers, for pairs that were told. */
 export interface Told {
@@ -47,6 +51,7 @@ export class Pairs {
   readonly file = new Uint16Array(COUNT);
   readonly files: Origin[] = [];
   readonly told = new Map<number, Told>();
+  readonly #scratch = new Float64Array(TIMES);
 
   open(a: number, b: number): number {
     const slot = this.table.insert(a, b);
@@ -61,10 +66,9 @@ export class Pairs {
     return slot;
   }
 
-  setName(slot: number, bytes: Uint8Array, from: number, length: number): void {
-    const n = Math.min(length, NAME_BYTES);
-    this.nameBytes[slot] = n;
-    for (let k = 0; k < n; k++) {
+  setName(slot: number, { bytes, from, length }: FlowNames): void {
+    this.nameBytes[slot] = length;
+    for (let k = 0; k < length; k++) {
       const octet = bytes[from + k]!;
       this.names[NAME_BYTES * slot + k] = octet >= 65 && octet <= 90 ? octet + 32 : octet;
     }
@@ -72,6 +76,20 @@ export class Pairs {
 
   nameOf(slot: number): string {
     return Buffer.from(this.names.buffer, NAME_BYTES * slot, this.nameBytes[slot]).toString('latin1');
+  }
+
+  /** The last calls in order of time, on scratch. */
+  timesOf(slot: number): Float64Array {
+    const n = Math.min(this.calls[slot]!, TIMES);
+    const times = this.#scratch.subarray(0, n);
+    times.set(this.times.subarray(TIMES * slot, TIMES * slot + n));
+    return times.sort();
+  }
+
+  paceOf(slot: number): Rhythm {
+    const at = 4 * slot;
+    const { pace } = this;
+    return { bits: pace[at]!, periodMicros: pace[at + 1]!, band: pace[at + 2]!, share: pace[at + 3]! };
   }
 
   fileOf(origin: Origin): number {

@@ -1,6 +1,7 @@
 // What a pair of host and place is worth in bits: pace, then what makes a pace suspicious. Regular is not hostile; a new place that
 // nobody else calls is, the more so for a device that has only ever spoken to its own few.
 import type { Reason } from '#findings';
+import { weightOf } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import type { Rhythm } from './rhythm.ts';
 
@@ -76,8 +77,7 @@ export function weigh(f: Facts): { bits: number; reasons: Reason[] } {
       f.field ? c.newFieldBits : c.newBits,
       f.field ? `a ${f.role} has no reason for a new place` : 'it never called there while it was learned',
     );
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits: reasons.reduce((sum, r) => sum + r.bits, 0), reasons };
+  return weightOf(reasons);
 }
 
 export function words(micros: number): string {

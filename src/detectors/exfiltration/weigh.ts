@@ -1,5 +1,6 @@
 // What a day's volume, and a push of what was fetched, are worth in bits.
 import type { Reason } from '#findings';
+import { weightOf } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
 
 const c = calibration;
@@ -40,8 +41,7 @@ export function weighVolume(v: Volume): { bits: number; reasons: Reason[] } {
     else if (v.callers >= c.popular) add(-c.popularBits, 'several hosts of the city use the place');
     if (!v.named) add(c.noNameBits, 'the place gave no name');
   }
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits: reasons.reduce((sum, r) => sum + r.bits, 0), reasons };
+  return weightOf(reasons);
 }
 
 export interface Pass {
@@ -66,8 +66,7 @@ export function weighPass(p: Pass): { bits: number; reasons: Reason[] } {
   if (p.clients <= 1) reasons.push({ text: 'the receiver serves nobody else so', bits: c.passLoneBits });
   else if (p.clients >= 3) reasons.push({ text: 'the receiver serves several hosts so', bits: -c.passServerBits });
   if (p.admin) reasons.push({ text: 'pushed by a protocol that gives control of the receiver', bits: c.passAdminBits });
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits: reasons.reduce((sum, r) => sum + r.bits, 0), reasons };
+  return weightOf(reasons);
 }
 
 export function megabytes(bytes: number): string {

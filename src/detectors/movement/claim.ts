@@ -1,17 +1,12 @@
 // A hop as a finding: the asset in doubt is the one that was stepped onto.
 import type { City } from '#city';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
+import { bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
+import { assetOf } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import type { Hop } from './hop.ts';
 import { ways } from './ways.ts';
 
 const c = calibration;
-
-export function assetOf(city: City, ip: string): AssetRef {
-  const asset = city.assetByIp(ip);
-  if (asset === undefined) return { ip };
-  return { id: asset.id, ip, ...(asset.role === '' ? {} : { role: asset.role }) };
-}
 
 export function findingOf(city: City, hop: Hop, bits: number, reasons: readonly Reason[]): Finding {
   const asset = assetOf(city, hop.to);

@@ -1,5 +1,6 @@
 // One host stepping onto another: what was seen of it, and how much that weighs. Terms are bits; each is a reason of the finding.
 import type { Evidence, Reason } from '#findings';
+import { weightOf } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import type { Ticket } from './tickets.ts';
 import { ways } from './ways.ts';
@@ -115,6 +116,5 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   if (/twin|control/.test(hop.zone)) say(c.towardsTwin, `it leads towards the zone ${hop.zone}`);
   if (hop.fanOut) say(c.fanOut, 'the source administers many hosts so since long');
   if (hop.managementRole) say(c.managementRole, 'the source is there to administer, by its role in city.yaml');
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits: reasons.reduce((sum, r) => sum + r.bits, 0), reasons };
+  return weightOf(reasons);
 }

@@ -1,6 +1,7 @@
 // Who is on which host, by the tickets it is given, and what is odd about a ticket: another user than the host's own, a realm
 // spelled as no controller of it spells it (RFC 4120, 6.1: realms are case sensitive; forging tools write what they are told).
 import { type OperationBatch, OperationProtocol } from '#events';
+import { BoundedMap } from '../bounded-map.ts';
 
 const HOSTS_MAX = 20_000;
 const USERS_MAX = 8;
@@ -33,19 +34,16 @@ interface Host {
   tickets: Ticket[];
 }
 
-interface Saved {
-  hosts: [string, Host][];
-  realms: [string, string][];
-  asked: [string, number][];
-}
-
 export class Tickets {
   shed = 0;
-  readonly #hosts = new Map<string, Host>();
+  readonly #drop = (): void => {
+    this.shed += 1;
+  };
+  readonly #hosts = new BoundedMap<string, Host>(HOSTS_MAX, this.#drop);
   /** Realms in capitals, as controllers spell them. */
   readonly #realms = new Map<string, string>();
   /** Users who asked for their first ticket, with when. */
-  readonly #asked = new Map<string, number>();
+  readonly #asked = new BoundedMap<string, number>(HOSTS_MAX, this.#drop);
 
   /** Takes a row of Kerberos; only answers that gave a ticket say something. */
   take(b: OperationBatch, i: number, host: string): void {
@@ -62,10 +60,9 @@ export class Tickets {
     // Machines ask for themselves all day; they are no one's identity.
     if (user.endsWith('$')) return;
     if (code === AS_REPLY) {
-      trim(this.#asked, HOSTS_MAX, () => (this.shed += 1));
-      this.#asked.set(user, b.at[i]!);
+      this.#asked.add(user, b.at[i]!);
     }
-    const h = this.#host(host);
+    const h = this.#hosts.get(host) ?? this.#hosts.add(host, { users: [], tickets: [] });
     const own = h.users.find((u) => u.user !== user && b.at[i]! - u.at >= OWN_MICROS);
     const known = h.users.find((u) => u.user === user);
     if (known === undefined && h.users.length < USERS_MAX) h.users.push({ user, at: b.at[i]! });
@@ -107,33 +104,14 @@ export class Tickets {
     this.#realms.set(realm.toUpperCase(), realm);
   }
 
-  #host(host: string): Host {
-    let h = this.#hosts.get(host);
-    if (h === undefined) {
-      trim(this.#hosts, HOSTS_MAX, () => (this.shed += 1));
-      h = { users: [], tickets: [] };
-      this.#hosts.set(host, h);
-    }
-    return h;
-  }
-
-  save(): Saved {
+  save(): object {
     return { hosts: [...this.#hosts], realms: [...this.#realms], asked: [...this.#asked] };
   }
 
-  load(s: Saved): void {
-    this.#hosts.clear();
+  load(s: Record<string, unknown>): void {
+    this.#hosts.load(s.hosts);
     this.#realms.clear();
-    this.#asked.clear();
-    for (const [k, v] of s.hosts) this.#hosts.set(k, { users: [...v.users], tickets: [...v.tickets] });
-    for (const [k, v] of s.realms) this.#realms.set(k, v);
-    for (const [k, v] of s.asked) this.#asked.set(k, v);
+    for (const [k, v] of s.realms as [string, string][]) this.#realms.set(k, v);
+    this.#asked.load(s.asked);
   }
-}
-
-/** Makes room for one more: the oldest goes. */
-export function trim(map: Map<unknown, unknown>, max: number, shed: () => void): void {
-  if (map.size < max) return;
-  map.delete(map.keys().next().value);
-  shed();
 }

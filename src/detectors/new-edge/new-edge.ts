@@ -1,29 +1,18 @@
 // Who speaks to whom as what inside the city. A new edge with a remote-administration protocol, to a host that serves nobody
 // else with it, is how an intruder steps on; across zones without a conduit it should not exist at all. The strongest proof
 // comes after: the host that was stepped on calls an outside address that only the one who stepped had called before.
-import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, FlowState, formatAddress, type Origin } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
-import type { Detector, DetectorCard, DetectorContext, DetectorKind } from '../contract.ts';
+import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, FlowState, formatAddress } from '#events';
+import { BoundedMap } from '../bounded-map.ts';
+import { Callers } from '../callers.ts';
+import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { SameFlow } from '../same-flow.ts';
 import calibration from './calibration.json' with { type: 'json' };
+import { card, EDGES_MAX, HOPS_MAX, PEERS_MAX } from './card.ts';
+import { findingOfHop } from './claim.ts';
+import { type Hop, judge } from './hop.ts';
+import { isControl, plant } from './services.ts';
 
 const c = calibration;
-/** Services by the numbers of events/flow.ts that give control over the other host, with their ATT&CK technique. */
-const admin: Readonly<Record<number, { name: string; technique: string }>> = {
-  3: { name: 'SMB', technique: 'T1021.002' },
-  4: { name: 'DCERPC', technique: 'T1021.003' },
-  5: { name: 'SSH', technique: 'T1021.004' },
-  6: { name: 'RDP', technique: 'T1021.001' },
-  11: { name: 'WinRM', technique: 'T1021.006' },
-};
-const SMB = 3;
-/** Services of the plant: a new speaker of one of these is as bad as a new administrator. */
-const plant: Readonly<Record<number, string>> = { 8: 'Modbus', 9: 'IEC 104', 12: 'DNP3' };
-const EDGES_MAX = 100_000;
-const PEERS_MAX = 50_000;
-const HOPS_MAX = 512;
-const TOLD_MAX = 20_000;
-/** Clocks of two sensors may differ by this much. */
-const SAME_FLOW_MICROS = 60e6;
 /** Flows from which it is said that none begins at an address of the city. */
 const FLOWS_TO_TELL = 200;
 /** Edges seen this long after the first flow are the city's habit, microseconds. */
@@ -32,33 +21,6 @@ const LEARN_MICROS = 6 * 3600e6;
 const AFTER_MICROS = 1800e6;
 /** Clients from which a host counts as a server of the service. */
 const SERVER_CLIENTS = 3;
-
-const card: DetectorCard = {
-  name: 'new-edge',
-  plane: 'flow',
-  family: 'movement',
-  behaviour:
-    'A host administers another that it never did, to one that serves nobody else so, or across zones where city.yaml has no conduit; then the target turns to the same outside address as the intruder.',
-  takes: ['flow'],
-  scope: 'city',
-  techniques: ['T1021.002', 'T1021.003', 'T1021.001', 'T1021.004', 'T1021.006', 'T1570'],
-  cannotSee: [
-    'Steps along edges that honest people use every day.',
-    'What is said inside SMB, WinRM or SSH.',
-    'Hosts that speak within one switch port of each other, where no capture sees it.',
-  ],
-  innocentCauses: [
-    'A new administrator or a new management server: say so in city.yaml (role, conduit).',
-    'Vulnerability scanners.',
-    'A repair done from a laptop on site.',
-  ],
-  firstSteps: [
-    'Ask the owner of the source host whether it was them.',
-    'Look at what the target did in the half hour after.',
-    'Close the conduit by the record, then look for other hosts the source reached.',
-  ],
-  memoryBound: `${EDGES_MAX} edges of 100 octets, ${PEERS_MAX} outside peers, ${HOPS_MAX} open hops`,
-};
 
 export const newEdge: DetectorKind = { card, create: (context) => new NewEdge(context) };
 
@@ -70,45 +32,18 @@ interface Edge {
   bytes: number;
 }
 
-interface Hop {
-  readonly key: string;
-  readonly from: string;
-  readonly to: string;
-  readonly services: Set<number>;
-  readonly zones: readonly [string, string];
-  readonly firstAt: number;
-  readonly origin: Origin;
-  readonly firstPlace: number;
-  readonly firstFlow: string;
-  last: Evidence;
-  lastAt: number;
-  flows: number;
-  failed: number;
-  bytes: number;
-  stranger: string;
-  strangerAtPlace: Evidence | undefined;
-  strangerAt: number;
-  crossing: boolean;
-  plant: string;
-  lone: boolean;
-  /** The city's habits were not known yet. */
-  unlearned: boolean;
-  alertAt: number;
-  bits: number;
-  places: Evidence[];
-}
-
 class NewEdge implements Detector {
   shed = 0;
+  readonly #drop = (): void => {
+    this.shed += 1;
+  };
   readonly #context: DetectorContext;
-  readonly #edges = new Map<string, Edge>();
+  readonly #edges = new BoundedMap<string, Edge>(EDGES_MAX, this.#drop);
   /** Clients of a host by service, at most a few: `host|service`. */
-  readonly #clients = new Map<string, string[]>();
-  /** Hosts of ours that called an address outside, the first few in order. */
-  readonly #callers = new Map<string, { host: string; at: number }[]>();
+  readonly #clients = new BoundedMap<string, string[]>(EDGES_MAX, this.#drop);
+  readonly #callers = new Callers(PEERS_MAX, this.#drop);
   readonly #hops = new Map<string, Hop>();
-  /** Closed flows lately judged, by tuple, with their start: two logs may tell of one flow. */
-  readonly #told = new Map<string, number>();
+  readonly #sameFlow = new SameFlow();
   #firstAt = Number.POSITIVE_INFINITY;
   #flows = 0;
   #ours = 0;
@@ -125,7 +60,7 @@ class NewEdge implements Detector {
       if (at < this.#firstAt) this.#firstAt = at;
       const phase = batch.phase[i]!;
       const service = batch.service[i]!;
-      const isAdmin = admin[service] !== undefined || plant[service] !== undefined;
+      const isAdmin = isControl(service);
       // Names and openings of other services say nothing here; a closed flow is judged once, an administering one as it opens too.
       if (phase !== FlowPhase.Close && !(isAdmin && phase === FlowPhase.Open)) continue;
       this.#flows += 1;
@@ -142,7 +77,7 @@ class NewEdge implements Detector {
     const from = formatAddress(batch.addresses, 8 * i);
     const to = formatAddress(batch.addresses, 8 * i + 4);
     const at = batch.firstAt[i]!;
-    if (closed && this.#isTold(`${from}:${batch.originatorPort[i]}>${to}:${batch.responderPort[i]}`, at)) return;
+    if (closed && this.#sameFlow.isTold(batch, i, from, to)) return;
     const key = `${from}>${to}|${service}`;
     const failed =
       closed &&
@@ -151,19 +86,10 @@ class NewEdge implements Detector {
     const known =
       edge !== undefined && edge.firstAt - this.#firstAt < LEARN_MICROS && at - edge.firstAt >= LEARN_MICROS;
     if (edge === undefined) {
-      if (this.#edges.size >= EDGES_MAX) {
-        this.#edges.delete(this.#edges.keys().next().value!);
-        this.shed += 1;
-      }
-      edge = { firstAt: at, lastAt: at, flows: 0, failed: 0, bytes: 0 };
-      this.#edges.set(key, edge);
-      const serves = `${to}|${service}`;
-      const clients = this.#clients.get(serves) ?? [];
-      if (clients.length === 0 && this.#clients.size >= EDGES_MAX) {
-        this.#clients.delete(this.#clients.keys().next().value!);
-        this.shed += 1;
-      }
-      if (clients.length < SERVER_CLIENTS && !clients.includes(from)) this.#clients.set(serves, [...clients, from]);
+      edge = this.#edges.add(key, { firstAt: at, lastAt: at, flows: 0, failed: 0, bytes: 0 });
+      const served = `${to}|${service}`;
+      const clients = this.#clients.get(served) ?? this.#clients.add(served, []);
+      if (clients.length < SERVER_CLIENTS && !clients.includes(from)) clients.push(from);
     }
     if (at > edge.lastAt) edge.lastAt = at;
     if (!closed) {
@@ -174,15 +100,6 @@ class NewEdge implements Detector {
     if (failed) edge.failed += 1;
     edge.bytes += batch.originatorPayloadBytes[i]!;
     if (!known) this.#hop(batch, i, service, from, to, at, true, failed);
-  }
-
-  /** Both ends of a hop may be watched: the same tuple that began within a minute is the same flow, and counts once. */
-  #isTold(tuple: string, at: number): boolean {
-    const before = this.#told.get(tuple);
-    if (before !== undefined && Math.abs(before - at) < SAME_FLOW_MICROS) return true;
-    if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
-    this.#told.set(tuple, at);
-    return false;
   }
 
   #hop(
@@ -269,21 +186,10 @@ class NewEdge implements Detector {
     if (city.assetByAddress(batch.addresses, 8 * i + 4) !== undefined) return;
     const host = formatAddress(batch.addresses, 8 * i);
     const peer = formatAddress(batch.addresses, 8 * i + 4);
-    const at = batch.firstAt[i]!;
-    let callers = this.#callers.get(peer);
-    if (callers === undefined) {
-      if (this.#callers.size >= PEERS_MAX) {
-        this.#callers.delete(this.#callers.keys().next().value!);
-        this.shed += 1;
-      }
-      callers = [];
-      this.#callers.set(peer, callers);
-    }
-    if (callers.some((x) => x.host === host)) return;
-    if (callers.length < SERVER_CLIENTS + 1) callers.push({ host, at });
     // Called by exactly two hosts: the first stepped onto the second shortly before.
-    if (callers.length !== 2) return;
-    const [first, second] = callers[0]!.at <= callers[1]!.at ? [callers[0]!, callers[1]!] : [callers[1]!, callers[0]!];
+    const tied = this.#callers.note(peer, host, batch.firstAt[i]!);
+    if (tied === undefined) return;
+    const [first, second] = tied;
     const hop = this.#hops.get(`${first.host}>${second.host}`);
     if (hop === undefined || second.at < hop.firstAt || second.at - hop.lastAt > AFTER_MICROS || hop.stranger !== '')
       return;
@@ -295,14 +201,15 @@ class NewEdge implements Detector {
   }
 
   #weigh(hop: Hop, at: number): void {
-    const { bits } = judge(hop);
+    const { bits, reasons } = judge(hop);
     if (bits < c.mediumBits) return;
     const level = (b: number): number => (b >= c.highBits ? 2 : b >= c.mediumBits ? 1 : 0);
     if (hop.alertAt === 0) hop.alertAt = at;
     const risen = level(bits) > level(hop.bits);
     const grew = bits > hop.bits;
     hop.bits = Math.max(hop.bits, bits);
-    if (risen || grew || this.#context.evidenceAll) this.#context.claim(this.#finding(hop));
+    if (risen || grew || this.#context.evidenceAll)
+      this.#context.claim(findingOfHop(this.#context, hop, bits, reasons));
   }
 
   advance(): void {
@@ -316,59 +223,6 @@ class NewEdge implements Detector {
     });
   }
 
-  #finding(hop: Hop): Finding {
-    const { city } = this.#context;
-    const source = city.assetByIp(hop.from);
-    const target = city.assetByIp(hop.to);
-    // The asset whose data are in doubt is the one that was stepped onto.
-    const asset: AssetRef =
-      target === undefined
-        ? { ip: hop.to }
-        : { id: target.id, ip: hop.to, ...(target.role === '' ? {} : { role: target.role }) };
-    const { bits, reasons } = judge(hop);
-    const names = [...hop.services].map((s) => admin[s]?.name ?? plant[s] ?? '').filter((n) => n !== '');
-    const first: Evidence = { ...evidenceOf(hop.origin, hop.firstPlace), flow: hop.firstFlow };
-    const subject = { type: 'asset', value: source?.id ?? hop.from } as const;
-    const rest = [
-      ...(this.#context.evidenceAll ? hop.places : [hop.last]),
-      ...(hop.strangerAtPlace === undefined ? [] : [hop.strangerAtPlace]),
-    ];
-    const seen = new Set<string>();
-    const evidence = [first, ...rest].filter((e) => {
-      const key = `${e.file}:${e.frame ?? e.line}`;
-      return !seen.has(key) && seen.add(key);
-    });
-    return {
-      kind: 'finding',
-      id: findingId(card.name, subject, asset, first),
-      plane: card.plane,
-      detector: card.name,
-      family: card.family,
-      title: `${source?.id ?? hop.from} stepped onto ${target?.id ?? hop.to} by ${names.join(' and ')}${hop.crossing ? `, from zone ${hop.zones[0]} into ${hop.zones[1]}, where there is no conduit` : ''}`,
-      severity: bits >= c.highBits ? 'high' : 'medium',
-      confidence: Number(bitsToConfidence(bits, c.priorBits).toPrecision(5)),
-      bits: Number(bits.toFixed(2)),
-      asset,
-      subject,
-      firstAt: Math.min(hop.firstAt, hop.alertAt),
-      at: hop.alertAt,
-      lastAt: Math.max(hop.lastAt, hop.alertAt),
-      techniques: [
-        ...new Set([...hop.services].map((s) => admin[s]?.technique ?? 'T0886')),
-        ...(hop.bytes >= c.pushedBytesMin ? ['T1570'] : []),
-      ],
-      reasons,
-      evidence,
-      count: hop.flows + 1,
-      response: [{ type: 'nft', record: `add element inet parapet denied { ${hop.from} . ${hop.to} timeout 4h }` }],
-      links: [
-        `ip:${hop.from}`,
-        ...(source === undefined ? [] : [`asset:${source.id}`]),
-        ...(hop.stranger === '' ? [] : [`ip:${hop.stranger}`]),
-      ],
-    };
-  }
-
   snapshot(): unknown {
     return {
       version: 1,
@@ -376,54 +230,24 @@ class NewEdge implements Detector {
       edges: [...this.#edges],
       clients: [...this.#clients],
       callers: [...this.#callers],
-      told: [...this.#told],
+      told: [...this.#sameFlow],
       hops: [...this.#hops].map(([k, h]) => [k, { ...h, services: [...h.services] }]),
     };
   }
 
   restore(state: unknown): void {
-    const s = state as {
+    const s = state as Record<string, unknown> & {
       version: number;
       firstAt: number | null;
-      edges: [string, Edge][];
-      clients: [string, string[]][];
-      callers: [string, { host: string; at: number }[]][];
-      told: [string, number][];
       hops: [string, Omit<Hop, 'services'> & { services: number[] }][];
     };
     if (s.version !== 1) throw new Error(`new-edge: state of version ${s.version} is not known`);
     this.#firstAt = s.firstAt ?? Number.POSITIVE_INFINITY;
-    for (const map of [this.#edges, this.#clients, this.#callers, this.#told, this.#hops]) map.clear();
-    for (const [k, v] of s.told) this.#told.set(k, v);
-    for (const [k, v] of s.edges) this.#edges.set(k, v);
-    for (const [k, v] of s.clients) this.#clients.set(k, v);
-    for (const [k, v] of s.callers) this.#callers.set(k, v);
+    this.#edges.load(s.edges);
+    this.#clients.load(s.clients);
+    this.#callers.load(s.callers);
+    this.#sameFlow.load(s.told);
+    this.#hops.clear();
     for (const [k, v] of s.hops) this.#hops.set(k, { ...v, services: new Set(v.services) });
   }
-}
-
-function judge(hop: Hop): { bits: number; reasons: Reason[] } {
-  const reasons: Reason[] = [];
-  const names = [...hop.services].map((s) => admin[s]?.name ?? plant[s] ?? '').join(' and ');
-  if (hop.crossing) {
-    reasons.push({ text: `zones ${hop.zones[0]} and ${hop.zones[1]} have no conduit for this`, bits: c.crossing });
-    if (/twin|control/.test(hop.zones[1]))
-      reasons.push({ text: `it leads towards the ${hop.zones[1]}`, bits: c.towardsTwin });
-  } else reasons.push({ text: `it never administered this host before (${names})`, bits: c.newAdmin });
-  if (hop.lone && hop.plant === '')
-    reasons.push({ text: 'the target serves nobody else so: it is no server', bits: c.loneServer });
-  // Storing is what file servers are for: before habits are known, SMB alone tells nothing by it.
-  const stores = hop.unlearned && hop.services.size === 1 && hop.services.has(SMB);
-  if (hop.bytes >= c.pushedBytesMin && !stores)
-    reasons.push({ text: `${Math.round(hop.bytes)} bytes were pushed onto it`, bits: c.pushed });
-  if (hop.failed >= 3) reasons.push({ text: `${hop.failed} tries failed before or beside`, bits: c.probes });
-  if (hop.services.size >= 2)
-    reasons.push({ text: `two ways of administering were used (${names}), as remote execution does`, bits: c.runs });
-  if (hop.stranger !== '')
-    reasons.push({
-      text: `then the target called ${hop.stranger}, which only the source had called before`,
-      bits: c.sharedStranger,
-    });
-  reasons.sort((a, b) => b.bits - a.bits);
-  return { bits: reasons.reduce((sum, r) => sum + r.bits, 0), reasons };
 }
