@@ -242,7 +242,7 @@ async function main(): Promise<void> {
     await live(source);
   });
   if (recorded.length === 0) setInterval(() => void tellIdle(lives.length), IDLE_MILLIS).unref();
-  if (lives.length > 0) setInterval(() => void tellLive().catch(() => {}), TELL_MILLIS).unref();
+  if (lives.length > 0) setInterval(() => void tellLive(), TELL_MILLIS).unref();
   if (lives.length > 0) setInterval(() => void tellCoverage().catch(() => {}), COVERAGE_MILLIS).unref();
   if (feed !== undefined) await replay(feed);
   await Promise.all(lives);

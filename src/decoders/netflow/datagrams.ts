@@ -208,7 +208,8 @@ export class Datagrams implements SetsOut {
   flow(record: FlowRecord): void {
     const d = this.#current;
     const domain = this.#domain!;
-    if (record.rate <= 0 && !domain.toldSampling) {
+    // Rows that a collector printed have no exporter who could say so: their source tells it of all of them.
+    if (record.rate <= 0 && !domain.toldSampling && d.origin.placed !== 'line') {
       domain.toldSampling = true;
       this.fault('NETFLOW_SAMPLING_UNKNOWN', d.start);
     }

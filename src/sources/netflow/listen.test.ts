@@ -92,6 +92,36 @@ describe('a listener for exporters', () => {
     expect(heard.faults).toEqual([]);
   });
 
+  it('gives what came together in few batches', async () => {
+    const listener = await open();
+    const heard = hear();
+    let batches = 0;
+    const sink: Sink = {
+      emit: (batch) => {
+        batches += 1;
+        heard.sink.emit(batch);
+      },
+      fault: heard.sink.fault,
+    };
+    const texts = Array.from({ length: 20 }, (_, i) => `datagram ${i}`);
+    // The reader waits, as a sensor's does, while another process sends.
+    const first = listener.peekAt();
+    const script = `
+      const s = require('node:dgram').createSocket('udp4');
+      const texts = ${JSON.stringify(texts)};
+      let left = texts.length;
+      for (const t of texts) s.send(t, ${listener.port}, '127.0.0.1', () => { if (--left === 0) s.close(); });`;
+    // Waited for without a turn of this process's loop, so that all wait in the socket.
+    expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0);
+    await first;
+    while (heard.rows.length < texts.length) {
+      await listener.pull(Number.POSITIVE_INFINITY, sink);
+      if (heard.rows.length < texts.length) await listener.peekAt();
+    }
+    expect(heard.rows.map((r) => r.payload)).toEqual(texts);
+    expect(batches).toBeLessThan(5);
+  });
+
   it('listens on IPv6', async () => {
     const listener = await open('[::1]:0').catch((error: NetflowError) => {
       console.log(`not tested: ${error.message}`);
