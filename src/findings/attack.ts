@@ -44,8 +44,8 @@ export interface Technique {
 
 /** The technique with its name, where known. */
 export function techniqueOf(id: string): Technique {
-  const name = names[id];
-  return name === undefined ? { uid: id } : { uid: id, name };
+  // An id may come from elsewhere: `__proto__` is none of ours.
+  return Object.hasOwn(names, id) ? { uid: id, name: names[id]! } : { uid: id };
 }
 
 /** Its page, for ids of the form `T1071` or `T1071.004`; ATT&CK keeps one address for all its domains. */

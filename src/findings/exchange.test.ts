@@ -67,6 +67,11 @@ describe.skipIf(!there)('the published schemas', () => {
     expect(schema.stix({ ...bundle, objects: [{ ...bundle.objects[1], id: 'x' }] })).not.toEqual([]);
   });
 
+  it('take a technique whose id is a word of JavaScript', () => {
+    for (const id of ['__proto__', 'constructor', 'toString'])
+      expect(schema.ocsf(ocsfOf({ ...incident, techniques: [id] }))).toEqual([]);
+  });
+
   it('take every finding, incident and action that can be written down', () => {
     fc.assert(
       fc.property(some(anyFinding), some(anyIncident), some(anyAction), (findings, incidents, actions) => {
