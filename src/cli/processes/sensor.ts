@@ -16,8 +16,8 @@ const TELL_TURNS = 64;
 const AHEAD_MICROS = 10e6;
 /** How often what could not be seen is told while inputs are live. */
 const COVERAGE_MILLIS = 10_000;
-/** A third of a second of a full gigabit: a garbage collection or a checkpoint must not cost packets. */
-const BUFFER_KIB = 32 * 1024;
+/** A second of a full gigabit, in the capturing child: a garbage collection or a checkpoint must not cost packets. */
+const BUFFER_KIB = 128 * 1024;
 /** How often live inputs tell what was found and how far they are: a finding grows with every batch of a busy interface. */
 const TELL_MILLIS = 20;
 /** How often a sensor that hears nothing says so. */
