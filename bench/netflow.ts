@@ -261,6 +261,7 @@ async function collect(stage: 'records' | 'flows'): Promise<number> {
     record: () => {
       records += 1;
     },
+    samplingUntold: () => {},
     fault: () => {},
   });
   const sink: Sink = {
@@ -312,7 +313,7 @@ export function alone(input: readonly PacketBatch[], stage: 'records' | 'flows' 
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 3; round++) {
     const decoder = netflow.create();
-    const datagrams = new Datagrams({ record: () => {}, fault: () => {} });
+    const datagrams = new Datagrams({ record: () => {}, samplingUntold: () => {}, fault: () => {} });
     const sink: Sink = { emit: () => {}, fault: () => {} };
     const from = process.cpuUsage();
     for (const b of input) {

@@ -96,6 +96,19 @@ describe('a city', () => {
     for (const ip of ['203.0.114.1', '8.8.8.8', '172.32.0.1', '2001:db9::1'])
       expect(city.isOurs(words(ip), 0), ip).toBe(false);
   });
+  it('the narrowest range of exporters sets their sampling', () => {
+    const plan = parseCity(
+      'exporters: [{cidr: 0.0.0.0/0, sampling: 1}, {cidr: 10.1.0.0/24, sampling: 100}]',
+      'city.yaml',
+    );
+    expect(['10.1.0.9', '192.0.2.1', '0.0.0.0', '2001:db8::1'].map((ip) => plan.samplingOf(words(ip), 0))).toEqual([
+      100, 1, 1, 0,
+    ]);
+    expect(() => parseCity('exporters: [{cidr: 10.1.0.9, sampling: 0}]', 'city.yaml')).toThrow(
+      /exporters\.0\.sampling/,
+    );
+  });
+
   it('the narrowest network names the zone', () => {
     expect(city.zoneOf(words('203.0.113.200'), 0)).toBe('inner');
     expect(city.zoneOf(words('203.0.113.2'), 0)).toBe('a');

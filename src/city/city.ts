@@ -52,6 +52,8 @@ export interface CityFile {
     insecure?: string[];
   };
   inputs?: string[];
+  /** Flow exporters that don't tell their sampling: packets for each one counted, 1 where none are left out. */
+  exporters?: { cidr: string; sampling: number }[];
   /** A signed list of names of bandwidth-selling services, and the key it is signed with: files. */
   proxyware?: { list: string; key: string };
   signalling?: Partial<Omit<SignallingPlan, 'partners'>> & { partners?: Partial<Partner>[] };
@@ -76,7 +78,6 @@ interface Network {
   readonly zone: string;
 }
 
-/** Ranges that are ours where city.yaml names none: RFC 1918, RFC 6598, loopback, link-local, unique local. */
 /** Ours where city.yaml names no networks: RFC 1918, RFC 6598, loopback, link-local, unique local. */
 export const privateRanges = [
   '10.0.0.0/8',
@@ -112,6 +113,7 @@ export class City {
   readonly dir: string;
   readonly #networks: readonly Network[];
   readonly #ours: readonly Network[];
+  readonly #exporters: readonly (Network & { readonly sampling: number })[];
   readonly #byIp = new Map<string, Asset>();
   readonly #byImsi = new Map<string, Asset>();
   readonly #byMsisdn = new Map<string, Asset>();
@@ -155,6 +157,9 @@ export class City {
     this.#networks = (file.networks ?? [])
       .map((n) => network(n.cidr, n.zone ?? n.name))
       .sort((a, b) => b.bits - a.bits);
+    this.#exporters = (file.exporters ?? [])
+      .map((e) => ({ ...network(e.cidr, ''), sampling: e.sampling }))
+      .sort((a, b) => b.bits - a.bits);
     this.#ours = [...this.#networks, ...privateRanges.map((r) => network(r, ''))];
   }
 
@@ -181,6 +186,11 @@ export class City {
     if (asset !== undefined && asset.zone !== '') return asset.zone;
     for (const n of this.#networks) if (inside(n, words, at)) return n.zone;
     return '';
+  }
+  /** Packets for each one that the flow exporter at this address counts, by city.yaml; 0 where it says nothing. */
+  samplingOf(words: Uint32Array, at: number): number {
+    for (const e of this.#exporters) if (inside(e, words, at)) return e.sampling;
+    return 0;
   }
   /** Whether the address lies in the city's networks or in a private range. */
   isOurs(words: Uint32Array, at: number): boolean {

@@ -277,6 +277,7 @@ describe.skipIf(!there)('the page in a browser', () => {
     const wide = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     expect(await wide()).toBeLessThanOrEqual(0);
     await page.getByRole('button', { name: /^Enforce / }).click();
+    await page.locator('dialog[open]').waitFor();
     expect(await wide()).toBeLessThanOrEqual(0);
     expect(
       await page.evaluate(() => {

@@ -8,6 +8,8 @@ export interface DecoderOptions {
   readonly withoutDns?: boolean;
   /** TCP ports that some decoder reads streams of; all that are known unless told. */
   readonly tcpPorts?: readonly number[];
+  /** Packets for each one that the exporter at these address words counts, as the operator sets it; 0 where it is not set. */
+  samplingOf?(words: Uint32Array, at: number): number;
 }
 
 export interface DecoderKind {

@@ -22,6 +22,12 @@ export interface Sink {
    * @param offset byte offset from the start of the frame or file, -1 where it has none
    */
   fault(code: string, origin: Origin, place: number, offset: number): void;
+  /**
+   * Says what could not be seen though nothing was unreadable; a later call with the same plane and `what` takes its place.
+   * @param what short name of it, e.g. `sampling-unknown`
+   * @param count how much
+   */
+  cover?(plane: string, what: string, count: number, text: string): void;
 }
 
 export interface DecoderCard {

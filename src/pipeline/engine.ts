@@ -45,7 +45,7 @@ export class Engine implements Sink {
       city: options.city,
       evidenceAll: options.evidenceAll,
       claim: (finding: Finding) => options.claim(finding),
-      cover: (coverage: Coverage) => void this.coverage.set(`${coverage.plane}\u0000${coverage.what}`, coverage),
+      cover: (coverage: Coverage) => this.#cover(coverage),
     };
     const chosen = detectorKinds.filter((d) => options.planes === undefined || options.planes.has(d.card.plane));
     for (const kind of chosen) {
@@ -68,7 +68,11 @@ export class Engine implements Sink {
     const tcpPorts = decoderKinds.filter((d) => wanted.has(d.card.name)).flatMap((d) => d.card.tcpPorts ?? []);
     for (const kind of decoderKinds) {
       if (!wanted.has(kind.card.name)) continue;
-      const decoder = kind.create({ withoutDns, tcpPorts });
+      const decoder = kind.create({
+        withoutDns,
+        tcpPorts,
+        samplingOf: (words, at) => options.city.samplingOf(words, at),
+      });
       this.#decoders.push(decoder);
       for (const takes of kind.card.takes) push(this.#decodersOf, takes, decoder);
     }
@@ -116,6 +120,14 @@ export class Engine implements Sink {
 
   fault(code: string, origin: Origin, place: number, offset: number): void {
     this.faults.add(code, origin, place, offset);
+  }
+
+  cover(plane: string, what: string, count: number, text: string): void {
+    this.#cover({ kind: 'coverage', plane, what, count, text });
+  }
+
+  #cover(coverage: Coverage): void {
+    this.coverage.set(`${coverage.plane}\u0000${coverage.what}`, coverage);
   }
 
   /** Event time has reached `to`: time-outs and windows are due. Never goes back. */

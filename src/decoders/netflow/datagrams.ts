@@ -22,6 +22,8 @@ export interface RecordsOut {
    * @param d the datagram it came in
    */
   record(record: FlowRecord, exporter: number, d: Datagram): void;
+  /** Records of this domain tell no sampling rate; called once. */
+  samplingUntold(domain: Domain): void;
   /** @param offset in the datagram */
   fault(code: string, origin: Origin, place: number, offset: number): void;
 }
@@ -39,8 +41,12 @@ export class Datagrams implements SetsOut {
   #current = this.#datagram;
   #domain: Domain | undefined;
 
-  constructor(out: RecordsOut) {
+  readonly #samplingOf: (words: Uint32Array, at: number) => number;
+
+  /** @param samplingOf rate of the exporter at these address words, where the operator set one; else 0 */
+  constructor(out: RecordsOut, samplingOf: (words: Uint32Array, at: number) => number = () => 0) {
     this.#out = out;
+    this.#samplingOf = samplingOf;
     this.#sets = new Sets(this.#domains, this);
   }
 
@@ -167,6 +173,7 @@ export class Datagrams implements SetsOut {
         this.fault('NETFLOW_EXPORTERS', d.start);
       }
       domain = this.#domains.add(words, from, version, id);
+      domain.samplingSet = this.#samplingOf(words, from);
     }
     domain.seenAt = d.at;
     this.#domain = domain;
@@ -208,10 +215,13 @@ export class Datagrams implements SetsOut {
   flow(record: FlowRecord): void {
     const d = this.#current;
     const domain = this.#domain!;
-    // Rows that a collector printed have no exporter who could say so: their source tells it of all of them.
-    if (record.rate <= 0 && !domain.toldSampling && d.origin.placed !== 'line') {
-      domain.toldSampling = true;
-      this.fault('NETFLOW_SAMPLING_UNKNOWN', d.start);
+    if (record.rate <= 0) {
+      record.rate = domain.samplingSet;
+      // Rows that a collector printed have no exporter who could say so: their source tells it of all of them.
+      if (!domain.toldSampling && d.origin.placed !== 'line') {
+        domain.toldSampling = true;
+        this.#out.samplingUntold(domain);
+      }
     }
     this.#out.record(record, domain.exporter, d);
   }

@@ -53,6 +53,9 @@ export class Domain {
   readonly samplerRates = new Map<number, number>();
   readonly interfaceRates = new Map<number, number>();
   toldClock = false;
+  /** Its rate where it tells none, as the operator sets it; 0: not set. */
+  samplingSet = 0;
+  /** Whether it was said that its records tell no rate. */
   toldSampling = false;
 
   template(id: number): Template | undefined {

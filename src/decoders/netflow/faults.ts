@@ -56,11 +56,6 @@ export const faults: FaultTable = {
     remedy: "Add start and end of the flow to the exporter's record.",
     lost: 'when those flows began, and how long they were',
   },
-  NETFLOW_SAMPLING_UNKNOWN: {
-    text: 'An exporter does not say whether it samples, so that its counts are taken as they stand.',
-    remedy: 'Let it export its sampling rate (options template), or switch sampling off.',
-    lost: 'where it does sample: most small flows, and the true counts of the others',
-  },
   NETFLOW_LOST: {
     text: 'The sequence numbers of an exporter have a gap: datagrams did not arrive.',
     remedy: 'Look for loss on the way, and at the receive buffer of the collector.',

@@ -2,12 +2,13 @@
 // from a capture, or from a collector's socket or file (sources/netflow). Left out: IPFIX over TCP and SCTP, structured data
 // (RFC 6313, passed over by its length), counters of interfaces.
 import { type Decoder, type EventBatch, type Origin, PacketBatch, type Sink } from '#events';
-import type { DecoderKind } from '../contract.ts';
+import type { DecoderKind, DecoderOptions } from '../contract.ts';
 import { Conversations } from './conversations.ts';
 import { Datagrams, type RecordsOut } from './datagrams.ts';
-import { DOMAINS_MAX } from './domain.ts';
+import { DOMAINS_MAX, type Domain } from './domain.ts';
 import { faults } from './faults.ts';
 import type { Datagram, FlowRecord } from './record.ts';
+import { Untold } from './untold.ts';
 
 /** How often sets that wait for their template are looked at. */
 const EXPIRE_MICROS = 300e6;
@@ -21,15 +22,20 @@ export const netflow: DecoderKind = {
     limits: `${DOMAINS_MAX} exporters' domains, 512 templates and 64 waiting sets each (8 MiB in all), 1048576 flows`,
     faults,
   },
-  create: () => new NetflowDecoder(),
+  create: (options) => new NetflowDecoder(options),
 };
 
 class NetflowDecoder implements Decoder, RecordsOut {
   readonly card = netflow.card;
-  readonly #datagrams = new Datagrams(this);
+  readonly #datagrams: Datagrams;
   readonly #flows = new Conversations();
+  readonly #untold = new Untold();
   #sink: Sink | undefined;
   #expiredAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: DecoderOptions = {}) {
+    this.#datagrams = new Datagrams(this, (words, at) => options.samplingOf?.(words, at) ?? 0);
+  }
 
   get shed(): number {
     return this.#flows.shed + this.#datagrams.shed;
@@ -45,6 +51,10 @@ class NetflowDecoder implements Decoder, RecordsOut {
 
   record(record: FlowRecord, exporter: number, d: Datagram): void {
     this.#flows.take(record, exporter, d, this.#sink!);
+  }
+
+  samplingUntold(domain: Domain): void {
+    this.#untold.note(domain, this.#sink!);
   }
 
   fault(code: string, origin: Origin, place: number, offset: number): void {

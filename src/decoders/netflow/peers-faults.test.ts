@@ -211,7 +211,7 @@ describe('faults of other collectors', () => {
     const c = new Collector();
     const { records } = recording(() => c.send({ bytes: v9([TEMPLATE, DATA, new Uint8Array(1300)], { count: 2 }) }));
     expect(records).toHaveLength(1);
-    expect(c.codes()).toEqual(['NETFLOW_SAMPLING_UNKNOWN']);
+    expect(c.codes()).toEqual([]);
   });
 
   it('16 logstash-codec-netflow#134: a template told anew in the middle changes what follows it, not what came before', () => {
@@ -239,10 +239,24 @@ describe('faults of other collectors', () => {
     const c = new Collector();
     const { records } = recording(() => c.send({ bytes: v9([TEMPLATE, DATA, DATA]) }));
     expect(records.map((r) => r.rate)).toEqual([0, 0]);
-    expect(c.codes()).toEqual(['NETFLOW_SAMPLING_UNKNOWN']);
+    expect(c.codes()).toEqual([]);
+    expect([...c.coverage.keys()]).toEqual(['sampling-unknown']);
     const [flow] = c.closed();
     expect([flow!.packets, c.rates]).toEqual([[2, 0], [0]]);
     // v5's field of zero says nothing either.
     expect(told(v5([{}], { sampling: 0 })).map((r) => r.rate)).toEqual([0]);
+  });
+
+  it('40 ipt-netflow#185: the operator’s rate counts where the exporter tells none, and is marked as such', () => {
+    const c = new Collector(20);
+    c.send({ bytes: v9([TEMPLATE, DATA, DATA]) });
+    expect([...c.coverage]).toEqual([['sampling-set', expect.stringMatching(/rates of city\.yaml/)]]);
+    expect(c.closed()[0]!.packets).toEqual([40, 0]);
+    expect(c.rates).toEqual([20]);
+    const own = new Collector(20);
+    own.send({ bytes: v5([{}], { sampling: 4 }) });
+    expect(own.coverage.size).toBe(0);
+    own.closed();
+    expect(own.rates).toEqual([4]);
   });
 });

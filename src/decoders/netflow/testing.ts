@@ -1,5 +1,13 @@
 // Export datagrams for tests, byte by byte, and what the decoder makes of them.
-import { type EventBatch, FlowBatch, formatAddress, type Origin, PacketBatch, parseAddress } from '#events';
+import {
+  type Decoder,
+  type EventBatch,
+  FlowBatch,
+  formatAddress,
+  type Origin,
+  PacketBatch,
+  parseAddress,
+} from '#events';
 import { type Flow, flowsOf } from '../flow/testing.ts';
 import { Conversations } from './conversations.ts';
 import { netflow } from './netflow.ts';
@@ -38,7 +46,9 @@ export class Collector {
   /** Sampling rates of closed flows. */
   readonly rates: number[] = [];
   readonly faults: { code: string; place: number; offset: number; file: string }[] = [];
-  readonly decoder = netflow.create();
+  /** Text of what could not be seen, by its short name. */
+  readonly coverage = new Map<string, string>();
+  readonly decoder: Decoder;
   origin: Origin = { file: 'test.pcap', placed: 'frame' };
   #place = 0;
   readonly sink = {
@@ -52,7 +62,15 @@ export class Collector {
     fault: (code: string, origin: Origin, place: number, offset: number): void => {
       this.faults.push({ code, place, offset, file: origin.file });
     },
+    cover: (_plane: string, what: string, count: number, text: string): void => {
+      this.coverage.set(what, `${count}: ${text}`);
+    },
   };
+
+  /** @param sampling what the operator set for every exporter, 0 for nothing */
+  constructor(sampling = 0) {
+    this.decoder = netflow.create({ samplingOf: () => sampling });
+  }
 
   /** One datagram a batch; the batch's octets are spoiled behind it. */
   send(...datagrams: readonly Sent[]): this {

@@ -8,7 +8,7 @@ import { orient } from './sides.ts';
 export class FlowRow {
   /** Eight words: source, then destination. */
   readonly addresses = new Uint32Array(8);
-  /** Four words of the exporter that sent it; zero where that is not told. */
+  /** Four words of the exporter that sent it; 0.0.0.0 where that is not told. */
   readonly exporter = new Uint32Array(4);
   sourcePort = 0;
   /** ICMP: type * 256 + code. */
@@ -114,7 +114,9 @@ export class RowReader {
   /** 0.0.0.0 is what nfdump prints where nothing is told, and no column says the same. */
   #exporter(words: Uint32Array): void {
     const column = this.#columns.cells[C.Exporter]!;
-    if (column < 0 || !this.#address(column, words, 0) || isUnspecified(words)) words.fill(0);
+    if (column >= 0 && this.#address(column, words, 0) && !isUnspecified(words)) return;
+    words.fill(0);
+    words[2] = 0xffff;
   }
 
   #address(cell: number, words: Uint32Array, to: number): boolean {
