@@ -265,20 +265,23 @@ describe.skipIf(kinds.length === 0)('the policy zone in real resolvers', () => {
   );
 
   it('quarantines one client where the resolver can, and leaves the others alone', async () => {
-    const action = desk.quarantine(clientAddress, 'ana')!;
-    expect(action).toMatchObject({ client: clientAddress, state: 'proposed' });
-    await applied(['unbound', 'bind', 'powerdns', 'knot']);
-    const client = await seenByAll('fresh-one.other.example', Type.A, clientAddress);
-    note(`the quarantined client: ${JSON.stringify(client)}`);
-    expect(client).toEqual(only({ ...all('NXDOMAIN -'), knot: 'NOERROR 203.0.113.9' }));
-    expect(await seenByAll('fresh-two.other.example')).toEqual(all('NOERROR 203.0.113.9'));
-    desk.undo(action.id, 'ana');
-    await applied();
-    for (const kind of kinds)
-      await until(async () =>
-        (await seen(kind, 'fresh-three.other.example', Type.A, clientAddress)).startsWith('NOERROR'),
-      );
-  }, 90_000);
+    // BIND takes a second change within a second of the first in later: what says "applied" must know.
+    for (const round of ['first', 'again']) {
+      const action = desk.quarantine(clientAddress, 'ana')!;
+      expect(action).toMatchObject({ client: clientAddress, state: 'proposed' });
+      await applied(['unbound', 'bind', 'powerdns', 'knot']);
+      const client = await seenByAll(`${round}-one.other.example`, Type.A, clientAddress);
+      note(`the quarantined client: ${JSON.stringify(client)}`);
+      expect(client).toEqual(only({ ...all('NXDOMAIN -'), knot: 'NOERROR 203.0.113.9' }));
+      expect(await seenByAll(`${round}-two.other.example`)).toEqual(all('NOERROR 203.0.113.9'));
+      desk.undo(action.id, 'ana');
+      await applied();
+      for (const kind of kinds)
+        await until(async () =>
+          (await seen(kind, `${round}-three.other.example`, Type.A, clientAddress)).startsWith('NOERROR'),
+        );
+    }
+  }, 150_000);
 
   it('canaries say no to encrypted resolvers of the browsers own', async () => {
     expect(await seenByAll('use-application-dns.net')).toEqual(all('NXDOMAIN -'));

@@ -7,7 +7,7 @@ import { type Asked, ask, type Reply } from '../ask/index.ts';
 import type { Consumer } from '../config.ts';
 import { isBelow, Rcode, type ReadRecord, rcodeName, readName, Type } from '../wire/index.ts';
 import { type Outcome, outcomeLines } from './rule.ts';
-import { markerSerial, type PolicyZone } from './zone.ts';
+import { markerSerial, type PolicyZone, witnessName } from './zone.ts';
 
 /** `refused`: answered by policy. `natural`: as if there were no rule. `unclear`: no answer, SERVFAIL, or neither. */
 export type Seen = { readonly verdict: 'refused' | 'natural' | 'unclear'; readonly text: string };
@@ -85,7 +85,13 @@ export async function appliedSerial(
   zone: ZoneInForce,
   dnssecOk = false,
 ): Promise<number | undefined> {
-  const reply = await askConsumer(consumer, `${freshLabel()}.${zone.marker}`, Type.AAAA, dnssecOk);
+  const serial = await toldSerial(consumer, zone.marker, dnssecOk);
+  if (serial === undefined) return undefined;
+  return (await toldSerial(consumer, witnessName(zone.name, serial), dnssecOk)) === serial ? serial : undefined;
+}
+
+async function toldSerial(consumer: Consumer, below: string, dnssecOk: boolean): Promise<number | undefined> {
+  const reply = await askConsumer(consumer, `${freshLabel()}.${below}`, Type.AAAA, dnssecOk);
   if ('failed' in reply) return undefined;
   for (const r of reply.answers)
     if (r.type === Type.AAAA) return markerSerial(reply.message.bytes.subarray(r.dataAt, r.dataAt + r.dataLength));

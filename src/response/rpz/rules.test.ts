@@ -289,10 +289,13 @@ describe('the zone', () => {
     expect(new PolicyZone({ name: zone, ttlSeconds: 10 }, kept).stepsFrom(8)).toBeUndefined();
   });
 
-  it('the marker carries the serial', () => {
+  it('the marker carries the serial, and the witness has it in its name', () => {
     const z = new PolicyZone({ name: zone, ttlSeconds: 10 });
     publish(z, []);
-    expect(z.lines).toEqual([`*.serial.parapet.rpz.internal AAAA ${markerAddress(z.serial)}`]);
+    expect(z.lines).toEqual([
+      `*.n${z.serial}.witness.parapet.rpz.internal AAAA ${markerAddress(z.serial)}`,
+      `*.serial.parapet.rpz.internal AAAA ${markerAddress(z.serial)}`,
+    ]);
     expect(outcomeLines({ kind: 'nodata' })).toEqual(['CNAME *.']);
   });
 });

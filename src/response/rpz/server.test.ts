@@ -94,7 +94,17 @@ describe.skipIf(!tool('dig'))('transfers, by dig', () => {
     const behind = zone.serial;
     publish(...Array.from({ length: 41 }, (_, i) => `x${i}.evil.example CNAME .`));
     const { lines } = await dig(`IXFR=${behind}`, 'parapet.rpz');
-    expect(lines.map((l) => l.split(' ')[3])).toEqual(['SOA', 'SOA', 'AAAA', 'SOA', 'AAAA', 'CNAME', 'SOA']);
+    expect(lines.map((l) => l.split(' ')[3])).toEqual([
+      'SOA',
+      'SOA',
+      'AAAA',
+      'AAAA',
+      'SOA',
+      'AAAA',
+      'AAAA',
+      'CNAME',
+      'SOA',
+    ]);
     expect(lines[0]).toContain(String(zone.serial));
     expect(lines[1]).toContain(String(behind));
     expect((await dig(`IXFR=${from}`, 'parapet.rpz')).lines.filter((l) => l.includes('SOA')).length).toBeGreaterThan(1);

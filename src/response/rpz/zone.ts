@@ -58,7 +58,10 @@ export class PolicyZone {
   plan(rules: readonly Rule[], atMicros: number): { step: ZoneStep; lines: readonly string[] } {
     const to = nextSerial(this.#serial, atMicros / 1e6);
     const lines = rules.flatMap((r) => outcomeLines(r.outcome).map((text) => `${r.owner} ${text}`));
-    lines.push(`*.${this.marker} AAAA ${markerAddress(to)}`);
+    lines.push(
+      `*.${this.marker} AAAA ${markerAddress(to)}`,
+      `*.${witnessName(this.name, to)} AAAA ${markerAddress(to)}`,
+    );
     lines.sort();
     const before = new Set(this.#lines);
     const after = new Set(lines);
@@ -169,10 +172,15 @@ function rdata(type: 'A' | 'AAAA' | 'CNAME', value: string): Buffer {
   return isIPv4(value) ? bytes.subarray(12) : bytes;
 }
 
-/** A serial as an address of the documentation range (RFC 3849), so that nobody is ever reached by it. */
-/** Below it every name tells the serial in force, through the policy itself. */
+/** Below it every name tells the newest serial that the resolver has, through the policy itself. */
 export const markerName = (zone: string): string => `serial.${zone}.internal`;
+/**
+ * Below it names are answered only once the rules of this serial are in force. BIND finds an old rule's new data at once, and a
+ * new rule up to min-update-interval later: the marker alone would speak too early.
+ */
+export const witnessName = (zone: string, serial: number): string => `n${serial}.witness.${zone}.internal`;
 
+/** A serial as an address of the documentation range (RFC 3849), so that nobody is ever reached by it. */
 export function markerAddress(serial: number): string {
   return `2001:db8:0:1:0:1:${(serial >>> 16).toString(16)}:${(serial & 0xffff).toString(16)}`;
 }
