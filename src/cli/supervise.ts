@@ -6,6 +6,12 @@ import { type BusMessage, type Channel, forkChannel } from '#bus';
 import { UsageError } from './options.ts';
 import { CANNOT_START, RECORDED_MILLIS, type Settings } from './processes/settings.ts';
 
+/**
+ * Of what a sensor allocates nearly all is dropped at once, and its state is bounded. V8 would rather let both generations grow
+ * several times over before it collects: under load the process grew by a third of its size with nothing kept.
+ */
+const SENSOR_V8 = ['--heap-growing-percent=30', '--max-semi-space-size=8'];
+
 type Name = 'hub' | 'gateway' | 'sensor';
 const silent = { kind: 'health', at: 0, shed: 0, rssBytes: 0 } as const;
 
@@ -82,7 +88,7 @@ export function superviseFamily(settings: Settings, say: (text: string) => void)
           return answer;
         },
       },
-      { execArgv: [] },
+      { execArgv: name === 'sensor' ? SENSOR_V8 : [] },
     );
     members[name] = { child, channel, deaths };
     const clock = told[name];
