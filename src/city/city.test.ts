@@ -27,6 +27,13 @@ describe('city.yaml', () => {
     for (const f of error!.faults) expect(f.remedy.length).toBeGreaterThan(5);
   });
 
+  it('a range that no address can have is a fault with its place, not a stack', () => {
+    const text = 'networks:\n  - {name: a, cidr: 999.1.1.1}\nexporters:\n  - {cidr: 10.0.0.0/33, sampling: 1}\n';
+    expect(() => parseCity(text, 'c.yaml')).toThrow(
+      /c\.yaml:2:\d+ CITY_FIELD: networks\.0\.cidr .*\n.*c\.yaml:4:\d+ CITY_FIELD: exporters\.0\.cidr /,
+    );
+  });
+
   it('broken YAML is a fault with its place, not a stack', () => {
     expect(() => parseCity('assets: [\n  {id: a\n', 'x.yaml')).toThrow(/x\.yaml:\d+:\d+ CITY_YAML/);
   });

@@ -221,11 +221,19 @@ function canonical(ip: string): string {
   return parseAddress(ip, words, 0) ? formatAddress(words, 0) : ip;
 }
 
-/** @throws RangeError where the text is no CIDR range; the schema's pattern is checked before. */
+/** Whether the text is an address, or one with a prefix length that it can have. */
+export function isRange(cidr: string): boolean {
+  const [ip = '', length] = cidr.split('/');
+  const most = ip.includes(':') ? 128 : 32;
+  return parseAddress(ip, new Uint32Array(4), 0) && (length === undefined || Number(length) <= most);
+}
+
+/** @throws RangeError where the text is no CIDR range; city.yaml is checked before. */
 function network(cidr: string, zone: string): Network {
+  if (!isRange(cidr)) throw new RangeError(`not an address range: ${cidr}`);
   const [ip = '', length] = cidr.split('/');
   const words = new Uint32Array(4);
-  if (!parseAddress(ip, words, 0)) throw new RangeError(`not an address range: ${cidr}`);
+  parseAddress(ip, words, 0);
   const own = length === undefined ? (ip.includes(':') ? 128 : 32) : Number(length);
   const bits = ip.includes(':') ? own : own + 96;
   const mask = new Uint32Array(4);

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { LineCounter, parseDocument } from 'yaml';
 import schema from './city.schema.json' with { type: 'json' };
-import { City, type CityFile } from './city.ts';
+import { City, type CityFile, isRange } from './city.ts';
 
 /** One thing wrong in city.yaml. */
 export interface CityFault {
@@ -98,6 +98,23 @@ export function parseCity(text: string, path: string): City {
       }),
     );
   }
+  // What a pattern can't tell.
+  const ranges = (['networks', 'exporters'] as const).flatMap((section) =>
+    (data[section] ?? []).flatMap(({ cidr }, i): CityFault[] =>
+      isRange(cidr)
+        ? []
+        : [
+            {
+              code: 'CITY_FIELD',
+              file: path,
+              ...place(nodeAt(document, [section, String(i), 'cidr'])),
+              text: `${section}.${i}.cidr is no address range: ${cidr}.`,
+              remedy: 'Write it as 10.20.0.0/16 or 2001:db8::/32.',
+            },
+          ],
+    ),
+  );
+  if (ranges.length > 0) throw new CityError(ranges);
   const dir = dirname(resolve(path));
   const { proxyware } = data;
   if (proxyware === undefined) return new City(data, dir);

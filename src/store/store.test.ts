@@ -11,6 +11,8 @@ import { type Finding, type Incident, severities, type TrustRecord, type Verdict
 import { openStore, StoreError } from '#store';
 
 const root = mkdtempSync(join(tmpdir(), 'store-'));
+const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0;
+if (!canMount) console.log('skipped: a full disk needs a tmpfs, and root to mount it');
 let folders = 0;
 const fresh = (): string => join(root, String(++folders));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -217,13 +219,10 @@ describe('the store', () => {
     store.close();
   });
 
-  it('says so when the disk is full, keeps what it had, and goes on when there is room', (context) => {
+  it.skipIf(!canMount)('says so when the disk is full, keeps what it had, and goes on when there is room', () => {
     const dir = fresh();
     mkdirSync(dir, { recursive: true });
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', dir]).status !== 0) {
-      console.log('skipped: no tmpfs can be mounted here');
-      return context.skip();
-    }
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', dir]).status).toBe(0);
     try {
       const store = openStore(dir);
       store.saveFinding(finding('first', 1));
