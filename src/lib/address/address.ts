@@ -1,5 +1,5 @@
 // IP addresses as four 32-bit words; IPv4 is IPv4-mapped IPv6 (0, 0, 0xffff, a), so one column serves both.
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 /** Text of the address whose four words start at `at`. */
 export function formatAddress(words: Uint32Array, at: number): string {
@@ -32,9 +32,8 @@ export function formatAddress(words: Uint32Array, at: number): string {
  */
 export function parseAddress(text: string, words: Uint32Array, at: number): boolean {
   words.fill(0, at, at + 4);
-  if (isIPv4(text)) {
-    let value = 0;
-    for (const part of text.split('.')) value = value * 256 + Number(part);
+  const value = parseIpv4(text);
+  if (value >= 0) {
     words[at + 2] = 0xffff;
     words[at + 3] = value;
     return true;
@@ -57,6 +56,26 @@ export function parseAddress(text: string, words: Uint32Array, at: number): bool
   const groups = [...left, ...Array<string>(gap).fill('0'), ...right].map((g) => Number.parseInt(g, 16));
   for (let i = 0; i < 4; i++) words[at + i] = ((groups[2 * i]! << 16) | groups[2 * i + 1]!) >>> 0;
   return true;
+}
+
+/** @returns the 32-bit number of a dotted quad without leading zeros, -1 where the text is none */
+function parseIpv4(text: string): number {
+  let value = 0;
+  let part = -1;
+  let dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit >= 0 && digit <= 9) {
+      if (part === 0) return -1;
+      part = part < 0 ? digit : part * 10 + digit;
+      if (part > 255) return -1;
+    } else if (digit === -2 && part >= 0 && dots < 3) {
+      value = value * 256 + part;
+      part = -1;
+      dots += 1;
+    } else return -1;
+  }
+  return dots === 3 && part >= 0 ? value * 256 + part : -1;
 }
 
 /**

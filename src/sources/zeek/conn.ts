@@ -64,40 +64,24 @@ abstract class Rows implements ZeekRows {
 
   abstract add(row: ZeekRow, at: number, line: number): string;
 
-  /** Fills what both kinds of line have. @returns '' or a fault code */
+  /** Fills what both kinds of line have; columns that no line of a kind fills stay 0. @returns '' or a fault code */
   protected begin(row: ZeekRow, at: number, line: number): string {
     const b = this.batch;
     const i = b.count;
     if (i >= BATCH_ROWS) return 'ZEEK_FIELD';
-    if (!parseAddress(either(row, 'orig_h'), b.addresses, 8 * i)) return 'ZEEK_ADDRESS';
-    if (!parseAddress(either(row, 'resp_h'), b.addresses, 8 * i + 4)) return 'ZEEK_ADDRESS';
+    if (!parseAddress(either(row, 'id.orig_h', 'id_orig_h'), b.addresses, 8 * i)) return 'ZEEK_ADDRESS';
+    if (!parseAddress(either(row, 'id.resp_h', 'id_resp_h'), b.addresses, 8 * i + 4)) return 'ZEEK_ADDRESS';
     b.at[i] = at;
     b.place[i] = line;
     b.lastPlace[i] = line;
     b.flow[i] = numberOf(row.text('uid'));
     b.firstAt[i] = at;
     b.lastAt[i] = at;
-    b.originatorPort[i] = count(either(row, 'orig_p'), 65_535);
-    b.responderPort[i] = count(either(row, 'resp_p'), 65_535);
+    b.originatorPort[i] = count(either(row, 'id.orig_p', 'id_orig_p'), 65_535);
+    b.responderPort[i] = count(either(row, 'id.resp_p', 'id_resp_p'), 65_535);
     b.protocol[i] = 6;
     b.nameOffset[i] = this.namesEnd;
     b.nameBytes[i] = 0;
-    for (const column of [
-      b.originatorPackets,
-      b.responderPackets,
-      b.originatorIpBytes,
-      b.responderIpBytes,
-      b.originatorPayloadBytes,
-      b.responderPayloadBytes,
-      b.originatorPayloadDelta,
-      b.responderPayloadDelta,
-      b.ja4Bytes,
-      b.alpnBytes,
-      b.certificateBytes,
-      b.historyBytes,
-      b.targetPort,
-    ])
-      column[i] = 0;
     return '';
   }
 }
@@ -164,8 +148,8 @@ class NameRows extends Rows {
   }
 }
 
-function either(row: ZeekRow, field: string): string {
-  return row.text(`id.${field}`) || row.text(`id_${field}`);
+function either(row: ZeekRow, field: string, other: string): string {
+  return row.text(field) || row.text(other);
 }
 
 function count(text: string, max = Number.MAX_SAFE_INTEGER): number {
