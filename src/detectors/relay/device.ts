@@ -1,6 +1,7 @@
 // One device: whom it knows, what its flows did lately, and what was made of it.
 import type { Origin } from '#events';
 import { Rings } from './rings.ts';
+import { Tally } from './tally.ts';
 
 export class Device {
   words: number[] = [0, 0, 0, 0];
@@ -19,12 +20,9 @@ export class Device {
   names = new Map<number, string>();
   relayed: string[] = [];
   peers = new Set<number>();
-  visits = 0;
-  tight = 0;
-  /** How many of them chance would mirror, with the flows there were beside them. */
-  tightByChance = 0;
-  mirroredByChance = 0;
-  mirrored = 0;
+  /** Visits to strangers, decayed: those mirrored tightly, and those mirrored at all. */
+  tight = new Tally();
+  mirrored = new Tally();
   mirroredBytes = 0;
   together = 0;
   lastOpenAt = 0;
@@ -41,7 +39,7 @@ export class Device {
   evidence: number[] = [];
 
   save(): unknown {
-    const { rings, known, strangers, long, names, peers, ...plain } = this;
+    const { rings, known, strangers, long, names, peers, tight, mirrored, ...plain } = this;
     return {
       ...plain,
       known: [...known],
@@ -49,6 +47,8 @@ export class Device {
       long: [...long],
       names: [...names],
       peers: [...peers],
+      tight: structuredClone({ ...tight }),
+      mirrored: structuredClone({ ...mirrored }),
       rings:
         rings === undefined
           ? undefined
@@ -58,13 +58,15 @@ export class Device {
 
   static load(saved: Record<string, unknown>): Device {
     const d = new Device();
-    const { rings, known, strangers, long, names, peers, ...plain } = saved;
+    const { rings, known, strangers, long, names, peers, tight, mirrored, ...plain } = saved;
     Object.assign(d, plain);
     d.known = new Set(known as number[]);
     d.strangers = new Map(strangers as [number, number][]);
     d.long = new Map(long as [number, number][]);
     d.names = new Map(names as [number, string][]);
     d.peers = new Set(peers as number[]);
+    Object.assign(d.tight, structuredClone(tight));
+    Object.assign(d.mirrored, structuredClone(mirrored));
     if (rings !== undefined) {
       const r = new Rings();
       for (const [k, v] of Object.entries(rings as Record<string, number | number[]>)) {

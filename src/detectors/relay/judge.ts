@@ -1,16 +1,14 @@
 // How surprising it is that so many of a device's visits to strangers are mirrored by another of its flows.
 import type { Reason } from '#findings';
 import calibration from './calibration.json' with { type: 'json' };
+import type { Tally } from './tally.ts';
 
 const c = calibration;
 
 export interface Counts {
-  /** Decayed: visits to strangers, those mirrored tightly, and those mirrored at all. */
-  readonly visits: number;
-  readonly tight: number;
-  readonly mirrored: number;
-  readonly tightByChance: number;
-  readonly mirroredByChance: number;
+  /** Visits to strangers, decayed: those mirrored tightly hit the first, those mirrored at all the second. */
+  readonly tight: Tally;
+  readonly mirrored: Tally;
   readonly mirroredBytes: number;
   readonly peers: ReadonlySet<number>;
   readonly names: readonly string[];
@@ -19,20 +17,11 @@ export interface Counts {
   readonly role: string;
 }
 
-/** Chernoff's bound of a binomial tail, in bits: `hits` of `n` where each has chance `p`. */
-export function tailBits(hits: number, n: number, p: number): number {
-  if (n <= 0 || hits <= n * p) return 0;
-  const q = Math.min(1, hits / n);
-  return n * (q * Math.log2(q / p) + (q < 1 ? (1 - q) * Math.log2((1 - q) / (1 - p)) : 0));
-}
-
 export function judge(d: Counts): { bits: number; reasons: Reason[] } {
-  const tight = tailBits(d.tight, d.visits, d.tightByChance / d.visits);
-  const loose = tailBits(d.mirrored, d.visits, d.mirroredByChance / d.visits);
-  const mirrored = Math.max(0, Math.max(tight, loose) - c.chooseBits);
+  const mirrored = Math.max(0, Math.max(d.tight.bits, d.mirrored.bits) - c.chooseBits);
   const reasons: Reason[] = [
     {
-      text: `${Math.round(d.mirrored)} of ${Math.round(d.visits)} visits to destinations it had no need of left it again in another flow, octet for octet: ${Math.round(d.mirroredBytes)} octets in two hours`,
+      text: `${Math.round(d.mirrored.hits)} of ${Math.round(d.mirrored.trials)} visits to destinations it had no need of left it again in another flow, octet for octet: ${Math.round(d.mirroredBytes)} octets in two hours`,
       bits: Math.min(24, mirrored),
     },
     {

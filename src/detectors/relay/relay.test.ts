@@ -5,8 +5,8 @@ import { defaultCity } from '#city';
 import { analyze } from '#pipeline';
 import { type CityFile, FlowBench } from '../testing.ts';
 import { relay } from './index.ts';
-import { tailBits } from './judge.ts';
 import { Match, mirror } from './match.ts';
+import { Tally } from './tally.ts';
 
 const meter: CityFile = { assets: [{ id: 'meter-1', role: 'smart-meter', ip: '10.0.0.1' }] };
 const headEnd = (b: FlowBench, at = 0): void => {
@@ -239,13 +239,32 @@ describe('the arithmetic', () => {
     expect(mirror(300, 100, 100, 310)).toBe(Match.None);
   });
 
-  it('the tail bound grows with hits and falls with visits, and chance gives nothing', () => {
-    expect(tailBits(1, 100, 0.02)).toBe(0);
-    expect(tailBits(0, 0, 0.02)).toBe(0);
-    expect(tailBits(5, 100, 0.02)).toBeLessThan(tailBits(6, 100, 0.02));
-    expect(tailBits(5, 100, 0.02)).toBeGreaterThan(tailBits(5, 200, 0.02));
-    // All of ten at one in a hundred: 10 log2 100.
-    expect(tailBits(10, 10, 0.01)).toBeCloseTo(66.44, 1);
+  const tally = (...trials: readonly [p: number, isHit: boolean, times: number][]): Tally => {
+    const t = new Tally();
+    for (const [p, isHit, times] of trials) for (let i = 0; i < times; i++) t.add(p, isHit);
+    return t;
+  };
+
+  it('bits grow with hits and fall with misses, and chance gives none', () => {
+    expect(tally().bits).toBe(0);
+    expect(tally([0.02, true, 1], [0.02, false, 99]).bits).toBe(0);
+    expect(tally([0, false, 50]).bits).toBe(0);
+    const five = tally([0.02, true, 5], [0.02, false, 45]).bits;
+    expect(five).toBeLessThan(tally([0.02, true, 6], [0.02, false, 44]).bits);
+    expect(five).toBeGreaterThan(tally([0.02, true, 5], [0.02, false, 90]).bits);
+    // All of ten at one in a hundred, by the rate 0.9 of four: 10 log2 (0.1 + 90) - 2, and a little for the others.
+    expect(tally([0.01, true, 10]).bits).toBeCloseTo(10 * Math.log2(90.1) - 2, 1);
+  });
+
+  it('a hit that chance often gives weighs little, however many there are beside misses', () => {
+    expect(tally([0.5, true, 10], [0.5, false, 10]).bits).toBe(0);
+    expect(tally([0.01, true, 2], [0.5, false, 8]).bits).toBeGreaterThan(4);
+  });
+
+  it('fades to nothing', () => {
+    const t = tally([0.01, true, 10]);
+    t.fade(0.01);
+    expect(t.bits).toBeLessThan(0.7);
   });
 });
 

@@ -11,7 +11,7 @@ import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_MAX, KNOWN_MAX, STRANGERS_MAX } from './card.ts';
 import { Device } from './device.ts';
 import { judge } from './judge.ts';
-import { candidates, explain, Match } from './match.ts';
+import { explain, Look, Match } from './match.ts';
 import { Rings } from './rings.ts';
 
 const c = calibration;
@@ -41,6 +41,8 @@ class Relay implements Detector {
   readonly #dirty = new Set<Device>();
   /** Devices with visits that wait to be judged. */
   readonly #waiting = new Set<Device>();
+  /** What was found about the visit judged last. */
+  readonly #look = new Look();
   #sweptAt = 0;
   #toldAt = 0;
   /** Rows of sampled flows, told once in a while. */
@@ -216,18 +218,21 @@ class Relay implements Detector {
         left += 1;
         continue;
       }
-      const match = explain(r, e);
+      const look = this.#look;
+      explain(r, e, look);
       r.mark[e]! |= 2;
       this.#decay(d, r.lastAt[e]!);
-      d.visits += 1;
-      const others = Math.max(1, candidates);
-      d.tightByChance += 1 - (1 - (d.isField ? c.tightChanceField : c.tightChance)) ** others;
-      d.mirroredByChance += 1 - (1 - (d.isField ? c.looseChanceField : c.looseChance)) ** others;
-      if (match === Match.None) continue;
+      d.tight.add(
+        this.#chance(d.isField ? c.tightChanceField : c.tightChance, look.tightElsewhere),
+        look.match === Match.Tight,
+      );
+      d.mirrored.add(
+        this.#chance(d.isField ? c.looseChanceField : c.looseChance, look.mirroredElsewhere),
+        look.match !== Match.None,
+      );
+      if (look.match === Match.None) continue;
       r.mark[e]! |= 4;
-      d.mirrored += 1;
       d.mirroredBytes += r.taken[e]! + r.given[e]!;
-      if (match === Match.Tight) d.tight += 1;
       d.rows += 1;
       d.lastMatchAt = Math.max(d.lastMatchAt, r.lastAt[e]!);
       if (d.firstMatchAt === 0) d.firstMatchAt = r.firstAt[e]!;
@@ -242,19 +247,26 @@ class Relay implements Detector {
     if (left === 0) this.#waiting.delete(d);
   }
 
+  /**
+   * Chance that any of the flows beside the visit judged last mirrors it: for each what benign devices show, and more where this
+   * device's own flows are so alike that many of those that lie elsewhere in time would do.
+   */
+  #chance(usual: number, mirroredElsewhere: number): number {
+    const { candidates, elsewhere } = this.#look;
+    const own = (mirroredElsewhere + usual * c.usualWeight) / (elsewhere + c.usualWeight);
+    return 1 - (1 - Math.max(usual, own)) ** candidates;
+  }
+
   #decay(d: Device, at: number): void {
     const elapsed = at - d.decayedAt;
     if (elapsed <= 0) return;
     const keep = Math.exp(-elapsed / c.windowMicros);
-    d.visits *= keep;
-    d.tight *= keep;
-    d.tightByChance *= keep;
-    d.mirroredByChance *= keep;
-    d.mirrored *= keep;
+    d.tight.fade(keep);
+    d.mirrored.fade(keep);
     d.mirroredBytes *= keep;
     d.decayedAt = at;
     // Nobody is suspected, and what matched is long ago: it no longer belongs to what may come.
-    if (d.bits > 0 || d.mirrored >= 0.1) return;
+    if (d.bits > 0 || d.mirrored.hits >= 0.1) return;
     d.firstMatchAt = 0;
     d.firstPlace = -1;
     d.together = 0;
@@ -319,7 +331,7 @@ class Relay implements Detector {
     const keys = (set: ReadonlySet<Device>): number[] =>
       [...set].map((d) => [...this.#devices].find(([, other]) => other === d)![0]);
     return {
-      version: 2,
+      version: 3,
       shed: this.shed,
       devices: [...this.#devices].map(([key, d]) => [key, d.save()]),
       dirty: keys(this.#dirty),
@@ -339,7 +351,7 @@ class Relay implements Detector {
       sweptAt: number;
       toldAt: number;
     };
-    if (saved.version !== 2) throw new Error(`relay: state of version ${saved.version} is not known`);
+    if (saved.version !== 3) throw new Error(`relay: state of version ${saved.version} is not known`);
     this.#devices.clear();
     this.#dirty.clear();
     this.#waiting.clear();
