@@ -36,6 +36,8 @@ const Tcp = { Fin: 1, Syn: 2, Rst: 4, Ack: 16 } as const;
 /** A living flow is told at most this often while payload moves, and this often while only the connection is kept. */
 const TELL_MICROS = 1e6;
 const TELL_QUIET_MICROS = 300e6;
+/** The last octets of a flow's burst are told without waiting for its next, where it has lived so long: most end with their only one. */
+const TELL_TAIL_MICROS = 10e6;
 /** Event time between looks for silent flows. */
 const SWEEP_MICROS = 5e6;
 /** The largest window there is (RFC 7323 2.3): what lies further back was never sent before. */
@@ -146,6 +148,11 @@ class FlowDecoder implements Decoder {
         else if ((flags & Tcp.Syn) === 0) this.#tell(row, t.firstAt[row]!, sink);
       }
     }
+    if (p.payloadBytes[i]! > 0 && at - t.lastAt[row]! >= TELL_MICROS && this.#owes(row)) {
+      // The burst before is over: it is told by itself, and this packet begins the next.
+      this.#row(row, FlowPhase.Update, t.lastAt[row]!, sink);
+      t.toldAt[row] = at;
+    }
     const side = 2 * row + (fromOriginator ? 0 : 1);
     t.packets[side]! += p.parts[i]!;
     t.ipBytes[side]! += p.ipBytes[i]!;
@@ -163,6 +170,12 @@ class FlowDecoder implements Decoder {
       if (t.looks[side] !== 0) this.#looker.look(row, side, p, i);
       if (at - t.toldAt[row]! >= TELL_MICROS) this.#row(row, FlowPhase.Update, at, sink);
     } else if (at - t.toldAt[row]! >= TELL_QUIET_MICROS) this.#row(row, FlowPhase.Update, at, sink);
+  }
+
+  /** Whether payload has moved that no row has told. */
+  #owes(row: number): boolean {
+    const t = this.#table;
+    return t.payload[2 * row] !== t.toldPayload[2 * row] || t.payload[2 * row + 1] !== t.toldPayload[2 * row + 1];
   }
 
   /**
@@ -393,9 +406,13 @@ class FlowDecoder implements Decoder {
     this.#sweptAt = to;
     const t = this.#table;
     for (let row = 0; row < t.used; row++) {
-      if (t.number[row] === 0 || to - t.lastAt[row]! < idleOf(t.seen[row]!, t.protocol[row]!)) continue;
-      this.#row(row, FlowPhase.Close, t.lastAt[row]!, sink);
-      this.#forget(row);
+      if (t.number[row] === 0) continue;
+      const quiet = to - t.lastAt[row]!;
+      if (quiet >= idleOf(t.seen[row]!, t.protocol[row]!)) {
+        this.#row(row, FlowPhase.Close, t.lastAt[row]!, sink);
+        this.#forget(row);
+      } else if (quiet >= TELL_MICROS && t.lastAt[row]! - t.firstAt[row]! >= TELL_TAIL_MICROS && this.#owes(row))
+        this.#row(row, FlowPhase.Update, t.lastAt[row]!, sink);
     }
     this.#flush(sink);
   }

@@ -95,11 +95,9 @@ class Relay implements Detector {
     const firstAt = batch.firstAt[i]!;
     const isLong = at - firstAt > LONG_MICROS;
     const before = d.long.get(flow);
-    if (
-      taken + given > 0 &&
-      phase !== FlowPhase.Open &&
-      (isLong || before !== undefined || phase === FlowPhase.Update)
-    ) {
+    // Only a flow that is told while it lives shows when its octets moved; others are visits or sessions of one visit.
+    const isChannel = phase === FlowPhase.Update || isLong || (before !== undefined && before > firstAt);
+    if (taken + given > 0 && phase !== FlowPhase.Open && isChannel) {
       const from = before ?? firstAt;
       if (at - from <= LUMP_MICROS) {
         const r = d.rings;
@@ -222,14 +220,8 @@ class Relay implements Detector {
       explain(r, e, look);
       r.mark[e]! |= 2;
       this.#decay(d, r.lastAt[e]!);
-      d.tight.add(
-        this.#chance(d.isField ? c.tightChanceField : c.tightChance, look.tightElsewhere),
-        look.match === Match.Tight,
-      );
-      d.mirrored.add(
-        this.#chance(d.isField ? c.looseChanceField : c.looseChance, look.mirroredElsewhere),
-        look.match !== Match.None,
-      );
+      d.tight.add(look.tightChance, look.match === Match.Tight);
+      d.mirrored.add(look.mirroredChance, look.match !== Match.None);
       if (look.match === Match.None) continue;
       r.mark[e]! |= 4;
       d.mirroredBytes += r.taken[e]! + r.given[e]!;
@@ -245,16 +237,6 @@ class Relay implements Detector {
       this.#weigh(d, Math.min(to, r.lastAt[e]! + SETTLE_MICROS));
     }
     if (left === 0) this.#waiting.delete(d);
-  }
-
-  /**
-   * Chance that any of the flows beside the visit judged last mirrors it: for each what benign devices show, and more where this
-   * device's own flows are so alike that many of those that lie elsewhere in time would do.
-   */
-  #chance(usual: number, mirroredElsewhere: number): number {
-    const { candidates, elsewhere } = this.#look;
-    const own = (mirroredElsewhere + usual * c.usualWeight) / (elsewhere + c.usualWeight);
-    return 1 - (1 - Math.max(usual, own)) ** candidates;
   }
 
   #decay(d: Device, at: number): void {
