@@ -1,6 +1,6 @@
 // Three namespaces on one machine: a client that tunnels, the city's resolver with Parapet beside it, and the attacker's server
 // next to an honest one. The resolver is set up with the very texts that Parapet advises.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { loadCity } from '#city';
 import type { Action, Finding } from '#findings';
 import { responseSettings } from '#response';
 import { adviceFor } from '#response/advice';
+import { Namespaces, noNamespaces } from './netns.ts';
 import { sleep } from './world.ts';
 
 export type ResolverKind = 'unbound' | 'bind' | 'powerdns';
@@ -24,18 +25,9 @@ export function missing(kind: ResolverKind): string {
   const need = [programs[kind], '/usr/sbin/iodined', '/usr/bin/dns2tcpd', '/usr/sbin/knotd', '/usr/bin/tcpdump'];
   const absent = need.filter((p) => !existsSync(p));
   if (absent.length > 0) return `not installed: ${absent.join(', ')}`;
-  if (process.getuid?.() !== 0) return 'namespaces need root';
   if (!existsSync('/dev/net/tun')) return 'iodine needs /dev/net/tun';
-  try {
-    execFileSync('ip', ['netns', 'add', `pt${process.pid}`], { stdio: 'ignore' });
-    execFileSync('ip', ['netns', 'del', `pt${process.pid}`], { stdio: 'ignore' });
-    return '';
-  } catch {
-    return 'this machine makes no network namespaces';
-  }
+  return noNamespaces();
 }
-
-const run = (...words: string[]): string => execFileSync(words[0]!, words.slice(1), { encoding: 'utf8' });
 
 /** Where each stands. */
 const resolver = '10.232.1.1';
@@ -56,36 +48,27 @@ export class DnsWorld {
   readonly records: Record<string, unknown>[] = [];
   /** What Parapet said beside its findings. */
   said = '';
-  readonly #names: Readonly<Record<'cl' | 'rs' | 'sv', string>>;
-  readonly #children: ChildProcess[] = [];
-  readonly #logs = new Map<string, string>();
+  readonly #spaces: Namespaces;
 
   constructor(kind: ResolverKind) {
     this.kind = kind;
-    const tag = `p${process.pid % 10_000}${kind[0]}`;
-    this.#names = { cl: `${tag}c`, rs: `${tag}r`, sv: `${tag}s` };
+    this.#spaces = new Namespaces(`p${kind[0]}`);
   }
 
   /** @param road what Parapet watches: the resolver's dnstap, or the interface its clients come by */
   async start(road: 'dnstap' | 'live'): Promise<void> {
-    const { cl, rs, sv } = this.#names;
-    for (const n of [cl, rs, sv]) {
-      run('ip', 'netns', 'add', n);
-      run('ip', '-n', n, 'link', 'set', 'lo', 'up');
-    }
-    run('ip', 'link', 'add', 'c0', 'netns', cl, 'type', 'veth', 'peer', 'name', 'r0', 'netns', rs);
-    run('ip', 'link', 'add', 's0', 'netns', sv, 'type', 'veth', 'peer', 'name', 'r1', 'netns', rs);
-    for (const [n, address, device] of [
-      [cl, '10.232.1.2/24', 'c0'],
-      [rs, `${resolver}/24`, 'r0'],
-      [rs, '10.232.2.1/24', 'r1'],
-      [sv, `${iodined}/24`, 's0'],
-      [sv, `${honest}/24`, 's0'],
-      [sv, `${dns2tcpd}/24`, 's0'],
-    ] as const) {
-      run('ip', '-n', n, 'addr', 'add', address, 'dev', device);
-      run('ip', '-n', n, 'link', 'set', device, 'up');
-    }
+    this.#spaces.add('cl', 'rs', 'sv');
+    this.#spaces.join(['cl', 'c0'], ['rs', 'r0']);
+    this.#spaces.join(['sv', 's0'], ['rs', 'r1']);
+    for (const [space, address, device] of [
+      ['cl', '10.232.1.2/24', 'c0'],
+      ['rs', `${resolver}/24`, 'r0'],
+      ['rs', '10.232.2.1/24', 'r1'],
+      ['sv', `${iodined}/24`, 's0'],
+      ['sv', `${honest}/24`, 's0'],
+      ['sv', `${dns2tcpd}/24`, 's0'],
+    ] as const)
+      this.#spaces.ip(space, 'addr', 'add', address, 'dev', device);
     this.#startServers();
     const socket = join(this.dir, 'dnstap.sock');
     const city = this.#city();
@@ -298,27 +281,17 @@ ${of('recursor.conf')}`,
   }
 
   #spawn(name: string, where: 'cl' | 'rs' | 'sv', program: string, args: string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.#names[where], program, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const keep = (chunk: Buffer): void =>
-      void this.#logs.set(name, ((this.#logs.get(name) ?? '') + chunk.toString('utf8')).slice(-20_000));
-    if (name !== 'parapet') {
-      child.stdout!.on('data', keep);
-      child.stderr!.on('data', keep);
-    }
-    this.#children.push(child);
-    return child;
+    return this.#spaces.spawn(name, where, program, ...args);
   }
 
   log(name: string): string {
-    return this.#logs.get(name) ?? '';
+    return this.#spaces.log(name);
   }
 
   /** Runs a program to its end; '' where it fails. */
   inNetwork(where: 'cl' | 'rs' | 'sv', ...words: string[]): string {
     try {
-      return execFileSync('ip', ['netns', 'exec', this.#names[where], ...words], {
+      return execFileSync('ip', ['netns', 'exec', this.#spaces.name(where), ...words], {
         encoding: 'utf8',
         timeout: 60_000,
         stdio: ['ignore', 'pipe', 'ignore'],
@@ -407,34 +380,14 @@ ${of('recursor.conf')}`,
     const end = performance.now() + millis;
     while (!holds()) {
       if (performance.now() > end)
-        throw new Error(
-          `not within ${millis} ms: ${what}\n${this.said}\n${[...this.#logs].map(([n, t]) => `--- ${n}\n${t.slice(-2000)}`).join('\n')}`,
-        );
+        throw new Error(`not within ${millis} ms: ${what}\n${this.said}\n${this.#spaces.said}`);
       await sleep(20);
     }
   }
 
   async close(): Promise<void> {
-    const names = Object.values(this.#names);
-    for (const n of names) {
-      let pids = '';
-      try {
-        pids = run('ip', 'netns', 'pids', n);
-      } catch {}
-      for (const pid of pids.split('\n').filter((p) => p !== '')) {
-        try {
-          process.kill(Number(pid), 'SIGKILL');
-        } catch {}
-      }
-    }
-    await sleep(100);
-    for (const child of this.#children) child.kill('SIGKILL');
-    for (const n of names) {
-      try {
-        run('ip', 'netns', 'del', n);
-      } catch {}
-    }
-    rmSync(this.dir, { recursive: true, force: true });
+    this.#spaces.close();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -80,11 +80,14 @@ export class Namespaces {
   /** Ends every process in the namespaces and takes these away. */
   close(): void {
     for (const name of this.#names) {
-      try {
-        for (const pid of run('ip', 'netns', 'pids', name).split(/\s+/))
-          if (pid !== '') process.kill(Number(pid), 'SIGKILL');
-      } catch {
-        // It has ended meanwhile.
+      for (const pid of run('ip', 'netns', 'pids', name)
+        .split(/\s+/)
+        .filter((p) => p !== '')) {
+        try {
+          process.kill(Number(pid), 'SIGKILL');
+        } catch {
+          // It has ended meanwhile.
+        }
       }
       run('ip', 'netns', 'del', name);
     }

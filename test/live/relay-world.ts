@@ -98,14 +98,14 @@ export class RelayWorld {
     await Promise.all(work);
     await sleep(1000);
     const done = new Promise((end) => this.#dump!.once('exit', end));
-    this.#spaces.inside('net', 'pkill', '-INT', '-x', 'tcpdump');
+    this.#dump!.kill('SIGINT');
     await done;
   }
 
   close(): void {
     this.#isOver = true;
     this.#spaces.close();
-    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #device(name: string, isRelay: boolean): string {
@@ -152,7 +152,7 @@ export class RelayWorld {
         at(`${name}.key`),
         '-out',
         at(`${name}.crt`),
-      ); // prettier-ignore
+      );
   }
 
   async #web(): Promise<void> {
@@ -201,7 +201,7 @@ PermitRootLogin yes
       '-o',
       'ServerAliveInterval=15',
       ...words,
-    ); // prettier-ignore
+    );
   }
 
   /** Each way to sell a device, with how customers use it. */
@@ -235,7 +235,7 @@ PermitRootLogin yes
         '-R',
         '1082:127.0.0.1:1080',
         `root@${gateway}`,
-      ); // prettier-ignore
+      );
       return socks('127.0.0.1', 1082);
     });
     // A session into the device for each customer's connection.
@@ -272,7 +272,7 @@ PermitRootLogin yes
         '-l',
         '1083',
         ...how,
-      ); // prettier-ignore
+      );
       return socks('127.0.0.1', 1083);
     });
     sell('stunnel', (ip) => {
@@ -287,13 +287,13 @@ PermitRootLogin yes
           'device',
           `accept = ${ip}:8443\nconnect = 127.0.0.1:1080\ncert = ${join(this.dir, 'device.crt')}\nkey = ${join(this.dir, 'device.key')}\n`,
         ),
-      ); // prettier-ignore
+      );
       s.spawn(
         'stunnel-gw',
         'gw',
         programs.stunnel,
         end('gw', `client = yes\naccept = 127.0.0.1:1084\nconnect = ${ip}:8443\n`),
-      ); // prettier-ignore
+      );
       return socks('127.0.0.1', 1084);
     });
     // One session of datagrams out of the device; customers' packets leave by its address.
@@ -319,7 +319,7 @@ PermitRootLogin yes
         '--keepalive',
         '10',
         '60',
-      ]; // prettier-ignore
+      ];
       s.spawn(
         'openvpn-gw',
         'gw',
@@ -333,7 +333,7 @@ PermitRootLogin yes
         '--ifconfig',
         '10.9.0.1',
         '10.9.0.2',
-      ); // prettier-ignore
+      );
       s.spawn(
         'openvpn',
         'openvpn',
@@ -346,13 +346,13 @@ PermitRootLogin yes
         '--ifconfig',
         '10.9.0.2',
         '10.9.0.1',
-      ); // prettier-ignore
+      );
       s.inside('openvpn', 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
       s.inside(
         'openvpn',
         'nft',
         'add table ip out; add chain ip out post { type nat hook postrouting priority srcnat; }; add rule ip out post oifname eth0 ip saddr 10.9.0.0/24 masquerade',
-      ); // prettier-ignore
+      );
       return () => ['--interface', '10.9.0.1'];
     });
     await until('openvpn is up', () => s.log('openvpn').includes('Initialization Sequence Completed'));
@@ -397,7 +397,7 @@ PermitRootLogin yes
       ...words,
       ...(body === undefined ? [] : ['-T', body]),
       `https://${name}/${bytes}`,
-    ]; // prettier-ignore
+    ];
     return new Promise((done) =>
       execFile('ip', args, (error, out) => done(error === null && (body !== undefined || Number(out) === bytes))),
     );
@@ -449,7 +449,7 @@ PermitRootLogin yes
       await this.#count('camera', [
         this.#fetch('camera', cloud, 100, [], clip),
         this.#fetch('camera', this.#pick(), 300_000),
-      ]); // prettier-ignore
+      ]);
     }
   }
 
@@ -464,7 +464,7 @@ PermitRootLogin yes
       await this.#count(
         'desk',
         Array.from({ length: 5 }, () => this.#fetch('desk', this.#pick(), this.#size())),
-      ); // prettier-ignore
+      );
     }
   }
 
@@ -477,31 +477,30 @@ PermitRootLogin yes
       await this.#pause(4);
       if (this.#isOver) return;
       const bytes = String(this.#size());
-      const log = new Promise<boolean>(
-        (done) =>
-          execFile(
-            'ip',
-            [
-              'netns',
-              'exec',
-              s.name('gw'),
-              programs.ssh,
-              '-F',
-              'none',
-              '-i',
-              join(this.dir, 'user'),
-              '-o',
-              'StrictHostKeyChecking=no',
-              '-o',
-              'UserKnownHostsFile=/dev/null',
-              '-p',
-              '2222',
-              '127.0.0.1',
-              `head -c ${bytes} /dev/urandom`,
-            ],
-            { maxBuffer: 1 << 26, encoding: 'latin1' },
-            (error, out) => done(error === null && out.length === Number(bytes)),
-          ), // prettier-ignore
+      const log = new Promise<boolean>((done) =>
+        execFile(
+          'ip',
+          [
+            'netns',
+            'exec',
+            s.name('gw'),
+            programs.ssh,
+            '-F',
+            'none',
+            '-i',
+            join(this.dir, 'user'),
+            '-o',
+            'StrictHostKeyChecking=no',
+            '-o',
+            'UserKnownHostsFile=/dev/null',
+            '-p',
+            '2222',
+            '127.0.0.1',
+            `head -c ${bytes} /dev/urandom`,
+          ],
+          { maxBuffer: 1 << 26, encoding: 'latin1' },
+          (error, out) => done(error === null && out.length === Number(bytes)),
+        ),
       );
       await this.#count('maintained', [log, this.#fetch('maintained', this.#pick(), this.#size())]);
     }

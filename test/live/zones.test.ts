@@ -1,6 +1,6 @@
 // The wall on real packets: three namespaces, a router between a field device and a server, rules from our own files and our own
 // enforcer in the router. What is denied is dropped, what is allowed passes, a quarantine stops what runs already.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,36 +11,32 @@ import { City } from '#city';
 import type { Action, Fault } from '#findings';
 import { Kernel, NftEnforcer, nftSettings } from '#response/nft';
 import { conduitPolicy, nftables } from '#zones';
+import { Namespaces, noNamespaces } from './netns.ts';
 
 const device = '10.232.11.2';
 const server = '10.232.12.2';
 const healer = '10.232.12.9';
-const tag = `pz${process.pid % 10_000}`;
-const ns = { device: `${tag}d`, wall: `${tag}w`, server: `${tag}s` };
 
 function missing(): string {
   for (const program of ['/usr/sbin/nft', '/usr/sbin/ip'])
     if (!existsSync(program)) return `${program} is not installed`;
-  if (process.getuid?.() !== 0) return 'namespaces need root';
+  const why = noNamespaces();
+  if (why !== '') return why;
+  const probe = new Namespaces('pzp');
   try {
-    execFileSync('ip', ['netns', 'add', tag], { stdio: 'ignore' });
-    execFileSync('ip', ['netns', 'exec', tag, 'nft', 'add', 'table', 'inet', 'probe'], { stdio: 'ignore' });
+    probe.add('x');
+    probe.inside('x', 'nft', 'add', 'table', 'inet', 'probe');
     return '';
   } catch {
     return 'this machine makes no network namespaces with nftables';
   } finally {
-    try {
-      execFileSync('ip', ['netns', 'del', tag], { stdio: 'ignore' });
-    } catch {
-      // It was never made.
-    }
+    probe.close();
   }
 }
 const why = missing();
 if (why !== '') console.warn(`live zones: skipped, ${why}`);
 
-const run = (...words: string[]): string => execFileSync(words[0]!, words.slice(1), { encoding: 'utf8' });
-const inside = (name: string, ...words: string[]): string => run('ip', 'netns', 'exec', name, ...words);
+const spaces = new Namespaces('pz');
 
 /** Echoes TCP on 8883 and 9999 and UDP on 5000, on both addresses. */
 const serverScript = `
@@ -97,7 +93,6 @@ const city = new City(
 
 describe.skipIf(why !== '')('the wall on real packets', () => {
   const dir = mkdtempSync(join(tmpdir(), 'parapet-zones-'));
-  const children: ChildProcess[] = [];
   let mouth: (what: string, host?: string, port?: number, ms?: number) => Promise<boolean>;
   /** Pieces of TCP data that reached the server: a reply that is dropped must not pass for a word that never arrived. */
   let heard = 0;
@@ -110,11 +105,11 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
     never: [server],
     now,
     own: [],
-    commands: { nft: ['ip', 'netns', 'exec', ns.wall, 'nft'] },
+    commands: { nft: ['ip', 'netns', 'exec', spaces.name('wall'), 'nft'] },
     isWatching: false,
     onFault: (f) => faults.push(f),
   });
-  const kernel = new Kernel({ nft: ['ip', 'netns', 'exec', ns.wall, 'nft'], conntrack: ['conntrack'] });
+  const kernel = new Kernel({ nft: ['ip', 'netns', 'exec', spaces.name('wall'), 'nft'], conntrack: ['conntrack'] });
   const quarantine = (seconds: number, id = 'a'): Action => ({
     kind: 'action',
     id,
@@ -131,40 +126,34 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
     proofs: [],
   });
 
-  async function child(name: string, script: string, file: string): Promise<ChildProcess> {
+  async function child(space: string, script: string, file: string): Promise<ChildProcess> {
     const path = join(dir, file);
     writeFileSync(path, script);
-    const p = spawn('ip', ['netns', 'exec', name, process.execPath, path], { stdio: ['pipe', 'pipe', 'inherit'] });
-    children.push(p);
+    const p = spaces.spawn(file, space, process.execPath, path);
     await new Promise<void>((done) => p.stdout!.once('data', () => done()));
     return p;
   }
 
   beforeAll(async () => {
-    for (const n of Object.values(ns)) {
-      run('ip', 'netns', 'add', n);
-      run('ip', '-n', n, 'link', 'set', 'lo', 'up');
-    }
-    run('ip', 'link', 'add', 'd0', 'netns', ns.device, 'type', 'veth', 'peer', 'name', 'w0', 'netns', ns.wall);
-    run('ip', 'link', 'add', 's0', 'netns', ns.server, 'type', 'veth', 'peer', 'name', 'w1', 'netns', ns.wall);
-    for (const [n, address, link] of [
-      [ns.device, `${device}/24`, 'd0'],
-      [ns.wall, '10.232.11.1/24', 'w0'],
-      [ns.wall, '10.232.12.1/24', 'w1'],
-      [ns.server, `${server}/24`, 's0'],
-      [ns.server, `${healer}/24`, 's0'],
-    ] as const) {
-      run('ip', '-n', n, 'address', 'add', address, 'dev', link);
-      run('ip', '-n', n, 'link', 'set', link, 'up');
-    }
-    run('ip', '-n', ns.device, 'route', 'add', 'default', 'via', '10.232.11.1');
-    run('ip', '-n', ns.server, 'route', 'add', 'default', 'via', '10.232.12.1');
-    inside(ns.wall, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
-    const far = await child(ns.server, serverScript, 'server.mjs');
+    spaces.add('device', 'wall', 'server');
+    spaces.join(['device', 'd0'], ['wall', 'w0']);
+    spaces.join(['server', 's0'], ['wall', 'w1']);
+    for (const [space, address, link] of [
+      ['device', `${device}/24`, 'd0'],
+      ['wall', '10.232.11.1/24', 'w0'],
+      ['wall', '10.232.12.1/24', 'w1'],
+      ['server', `${server}/24`, 's0'],
+      ['server', `${healer}/24`, 's0'],
+    ] as const)
+      spaces.ip(space, 'address', 'add', address, 'dev', link);
+    spaces.ip('device', 'route', 'add', 'default', 'via', '10.232.11.1');
+    spaces.ip('server', 'route', 'add', 'default', 'via', '10.232.12.1');
+    spaces.inside('wall', 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    const far = await child('server', serverScript, 'server.mjs');
     far.stdout!.on('data', (chunk: Buffer) => {
       heard += chunk.toString().split('heard').length - 1;
     });
-    const p = await child(ns.device, deviceScript, 'device.mjs');
+    const p = await child('device', deviceScript, 'device.mjs');
     const answers = new Map<number, (ok: boolean) => void>();
     createInterface({ input: p.stdout! }).on('line', (line) => {
       const { id, ok } = JSON.parse(line) as { id: number; ok: boolean };
@@ -181,15 +170,8 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
 
   afterAll(async () => {
     await wall.close();
-    for (const c of children) c.kill('SIGKILL');
-    for (const n of Object.values(ns)) {
-      try {
-        run('ip', 'netns', 'del', n);
-      } catch {
-        // It was never made.
-      }
-    }
-    rmSync(dir, { recursive: true, force: true });
+    spaces.close();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   });
 
   const load = (mode: 'audit' | 'enforce'): void => {
@@ -197,7 +179,7 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
     expect(kernel.check(text)).toMatchObject({ ok: true });
     expect(kernel.apply(text.split('\n'))).toMatchObject({ ok: true });
   };
-  const list = (): string => inside(ns.wall, 'nft', 'list', 'table', 'inet', 'parapet');
+  const list = (): string => spaces.inside('wall', 'nft', 'list', 'table', 'inet', 'parapet');
 
   it('audit lets all pass and counts what no conduit allows', async () => {
     load('audit');
@@ -217,21 +199,21 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
   it("the file's own quarantine set alone, filled by hand, stops a running talk too", async () => {
     expect(await mouth('open')).toBe(true);
     expect(await mouth('say')).toBe(true);
-    inside(ns.wall, 'nft', 'add', 'element', 'inet', 'parapet', 'quarantine', `{ ${device} timeout 60s }`);
+    spaces.inside('wall', 'nft', 'add', 'element', 'inet', 'parapet', 'quarantine', `{ ${device} timeout 60s }`);
     expect(await mouth('say', server, 8883, 500)).toBe(false);
-    inside(ns.wall, 'nft', 'delete', 'element', 'inet', 'parapet', 'quarantine', `{ ${device} }`);
+    spaces.inside('wall', 'nft', 'delete', 'element', 'inet', 'parapet', 'quarantine', `{ ${device} }`);
     expect(await mouth('wait', server, 8883, 5000)).toBe(true);
   });
 
   it('a quarantine stalls the talk that runs, leaves the remediation host alone, and an undo lets the talk go on', async () => {
     // The wall alone, beside another's rules that let running flows pass.
-    inside(ns.wall, 'nft', 'flush', 'ruleset');
+    spaces.inside('wall', 'nft', 'flush', 'ruleset');
     for (const line of [
       'add table inet other',
       'add chain inet other f { type filter hook forward priority filter; policy accept; }',
       'add rule inet other f ct state established,related accept',
     ])
-      inside(ns.wall, 'nft', line);
+      spaces.inside('wall', 'nft', line);
     expect(await mouth('open')).toBe(true);
     const first = heard;
     expect(await mouth('say')).toBe(true);
@@ -286,7 +268,7 @@ describe.skipIf(why !== '')('the wall on real packets', () => {
     const action = quarantine(60);
     wall.enforce(action);
     expect(await mouth('tcp', server, 8883, 300)).toBe(false);
-    inside(ns.wall, 'nft', ...words);
+    spaces.inside('wall', 'nft', ...words);
     expect(await mouth('tcp', server, 8883, 2000)).toBe(true);
     expect((await wall.prove(action, true, () => false))[0]).toMatchObject({ enforced: false });
     faults.length = 0;

@@ -332,6 +332,31 @@ describe('rows', () => {
     expect(a.rows.at(-1)).toMatchObject({ place: 1, lastPlace: 50, payload: [500, 0] });
   });
 
+  const burst = (at: number, pieces: number): Packet[] =>
+    Array.from({ length: pieces }, (_, i) => ({ ...to, at: at + 0.1 * i, protocol: 17, payload: 10, fromPort: 4000 }));
+  const seconds = (micros: number): number => (micros - 1.7e15) / 1e6;
+  const told = (a: Assembler): number[][] => a.rows.map((r) => [r.phase, seconds(r.lastAt), r.delta[0]]);
+
+  it('a burst that another follows is a row of its own, up to its last packet', () => {
+    const a = new Assembler().take(...burst(0, 4), ...burst(2, 3), ...burst(4, 2));
+    expect(told(a)).toEqual([
+      [FlowPhase.Open, 0, 0],
+      [FlowPhase.Update, 0.3, 40],
+      [FlowPhase.Update, 2.2, 30],
+    ]);
+    a.closed();
+    expect(told(a).at(-1)).toEqual([FlowPhase.Close, 4.1, 20]);
+  });
+
+  it('the last burst of a flow that has lived for ten seconds is told soon, whether or not another follows', () => {
+    const other: Packet = { ...to, at: 20, protocol: 17, fromPort: 4001 };
+    const a = new Assembler().take(...burst(0, 1), ...burst(11, 4), other);
+    expect(told(a).slice(1, 3)).toEqual([
+      [FlowPhase.Update, 0, 10],
+      [FlowPhase.Update, 11.3, 40],
+    ]);
+  });
+
   it('a batch speaks of one input', () => {
     const a = new Assembler();
     const files: string[] = [];

@@ -64,7 +64,7 @@ abstract class Rows implements ZeekRows {
 
   abstract add(row: ZeekRow, at: number, line: number): string;
 
-  /** Fills what both kinds of line have; columns that no line of a kind fills stay 0. @returns '' or a fault code */
+  /** Fills what both kinds of line have. @returns '' or a fault code */
   protected begin(row: ZeekRow, at: number, line: number): string {
     const b = this.batch;
     const i = b.count;
@@ -82,6 +82,11 @@ abstract class Rows implements ZeekRows {
     b.protocol[i] = 6;
     b.nameOffset[i] = this.namesEnd;
     b.nameBytes[i] = 0;
+    b.ja4Bytes[i] = 0;
+    b.alpnBytes[i] = 0;
+    b.certificateBytes[i] = 0;
+    b.historyBytes[i] = 0;
+    b.targetPort[i] = 0;
     return '';
   }
 }
@@ -135,6 +140,14 @@ class NameRows extends Rows {
     const b = this.batch;
     const i = b.count;
     b.phase[i] = FlowPhase.Open;
+    b.originatorPackets[i] = 0;
+    b.responderPackets[i] = 0;
+    b.originatorIpBytes[i] = 0;
+    b.responderIpBytes[i] = 0;
+    b.originatorPayloadBytes[i] = 0;
+    b.responderPayloadBytes[i] = 0;
+    b.originatorPayloadDelta[i] = 0;
+    b.responderPayloadDelta[i] = 0;
     b.state[i] = FlowState.OTH;
     b.samplingRate[i] = 1;
     b.service[i] = this.#service;
