@@ -36,6 +36,8 @@ class Looks {
   /** Of those elsewhere: how many would mirror the visit tightly, and at all. */
   tight = 0;
   mirrored = 0;
+  /** How often one lies beside a visit if neither has to do with the other. */
+  meeting = 1;
 
   clear(): void {
     this.beside = 0;
@@ -53,7 +55,7 @@ class Looks {
   /** Chance that none of those beside mirrors the visit by coincidence: for each what is usual, or more where this device's own flows are so alike. */
   chanceOfNone(usual: number, alike: number): number {
     const own = (alike + usual * c.usualWeight) / (this.elsewhere + c.usualWeight);
-    return (1 - Math.min(c.chanceMax, Math.max(usual, own))) ** this.beside;
+    return (1 - this.meeting * Math.min(c.chanceMax, Math.max(usual, own))) ** this.beside;
   }
 }
 
@@ -102,6 +104,7 @@ export function explain(r: Rings, e: number, look: Look): void {
     }
   }
   if (by >= 0) r.mark[by]! |= 6;
+  look.sessions.meeting = meetingOf(look.sessions.elsewhere, r);
   alongChannels(r, e, look, by < 0);
 }
 
@@ -109,6 +112,18 @@ export function explain(r: Rings, e: number, look: Look): void {
 function isBeside(r: Rings, e: number, g: number): boolean {
   const before = r.firstAt[e]! - r.firstAt[g]!;
   return before >= 0 && before <= ENDS_APART_MICROS && Math.abs(r.lastAt[g]! - r.lastAt[e]!) <= ENDS_APART_MICROS;
+}
+
+/** Share of visits that have one of so many flows beside them, were those spread evenly over the time that the ring holds. */
+function meetingOf(flows: number, r: Rings): number {
+  let from = Number.POSITIVE_INFINITY;
+  let to = 0;
+  for (let g = 0; g < r.closed; g++) {
+    from = Math.min(from, r.firstAt[g]!);
+    to = Math.max(to, r.lastAt[g]!);
+  }
+  // An upload that a download causes meets it always: what is rare is trusted only so far.
+  return Math.min(1, Math.max(c.meetingMin, (2 * ENDS_APART_MICROS * flows) / Math.max(1, to - from)));
 }
 
 /** @param isAsked whether a channel may still explain the visit; else its rows only show what lies elsewhere */
