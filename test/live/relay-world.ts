@@ -67,6 +67,8 @@ export class RelayWorld {
     const s = this.#spaces;
     s.add('net', 'gw');
     s.ip('net', 'link', 'add', 'br0', 'type', 'bridge');
+    // An address of its own: else it would change with every device that joins.
+    s.ip('net', 'link', 'set', 'br0', 'address', '02:00:00:00:00:01');
     s.ip('net', 'addr', 'add', '10.232.0.1/16', 'dev', 'br0');
     for (const address of [cloud, ...destinations]) s.ip('net', 'addr', 'add', `${address}/32`, 'dev', 'lo');
     s.ip('net', 'link', 'set', 'br0', 'up');
@@ -364,7 +366,7 @@ PermitRootLogin yes
 
   async #untilWorks(name: string, through: Through): Promise<void> {
     let works = false;
-    for (let tries = 0; tries < 50 && !works; tries++) {
+    for (let tries = 0; tries < 250 && !works; tries++) {
       works = await this.#fetch('gw', destinations[0]!, 100, through(destinations[0]!));
       if (!works) await sleep(200);
     }
@@ -410,8 +412,10 @@ PermitRootLogin yes
   #pick(): string {
     return this.#random.pick(destinations);
   }
-  #pause(meanSeconds: number): Promise<void> {
-    return sleep(this.#random.exponential(meanSeconds) * 1000);
+  /** Waits for a while, or until all is over. */
+  async #pause(meanSeconds: number): Promise<void> {
+    const end = performance.now() + this.#random.exponential(meanSeconds) * 1000;
+    while (!this.#isOver && performance.now() < end) await sleep(Math.min(200, end - performance.now()));
   }
 
   async #customers(name: string, through: Through): Promise<void> {
