@@ -16,6 +16,7 @@ const programs = {
   dbclient: '/usr/bin/dbclient',
   danted: '/usr/sbin/danted',
   microsocks: '/usr/bin/microsocks',
+  nft: '/usr/sbin/nft',
   openssl: '/usr/bin/openssl',
   openvpn: '/usr/sbin/openvpn',
   ssh: '/usr/bin/ssh',
@@ -187,23 +188,10 @@ PermitRootLogin yes
     this.#spaces.spawn(`sshd-${space}`, space, programs.sshd, '-D', '-e', '-f', config);
   }
 
-  #ssh(label: string, space: string, ...words: string[]): void {
-    this.#spaces.spawn(
-      label,
-      space,
-      programs.ssh,
-      '-F',
-      'none',
-      '-i',
-      join(this.dir, 'user'),
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-      '-o',
-      'ServerAliveInterval=15',
-      ...words,
-    );
+  /** The client with its key and nobody to ask. */
+  get #ssh(): readonly string[] {
+    const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'ServerAliveInterval=15'];
+    return [programs.ssh, '-F', 'none', '-i', join(this.dir, 'user'), ...options.flatMap((o) => ['-o', o])];
   }
 
   /** Each way to sell a device, with how customers use it. */
@@ -218,7 +206,7 @@ PermitRootLogin yes
     };
     // One long session out of the device that carries every customer in.
     sell('openssh', () => {
-      this.#ssh('openssh', 'openssh', '-N', '-R', '127.0.0.1:1081', gateway);
+      s.spawn('openssh', 'openssh', ...this.#ssh, '-N', '-R', '127.0.0.1:1081', gateway);
       return socks('127.0.0.1', 1081);
     });
     sell('dropbear', () => {
@@ -476,7 +464,7 @@ PermitRootLogin yes
   async #maintained(): Promise<void> {
     const s = this.#spaces;
     this.#sshd('maintained', '127.0.0.1', 22);
-    this.#ssh('maintained', 'maintained', '-N', '-R', '127.0.0.1:2222:127.0.0.1:22', gateway);
+    s.spawn('maintained', 'maintained', ...this.#ssh, '-N', '-R', '127.0.0.1:2222:127.0.0.1:22', gateway);
     while (!this.#isOver) {
       await this.#pause(4);
       if (this.#isOver) return;
@@ -484,24 +472,7 @@ PermitRootLogin yes
       const log = new Promise<boolean>((done) =>
         execFile(
           'ip',
-          [
-            'netns',
-            'exec',
-            s.name('gw'),
-            programs.ssh,
-            '-F',
-            'none',
-            '-i',
-            join(this.dir, 'user'),
-            '-o',
-            'StrictHostKeyChecking=no',
-            '-o',
-            'UserKnownHostsFile=/dev/null',
-            '-p',
-            '2222',
-            '127.0.0.1',
-            `head -c ${bytes} /dev/urandom`,
-          ],
+          ['netns', 'exec', s.name('gw'), ...this.#ssh, '-p', '2222', '127.0.0.1', `head -c ${bytes} /dev/urandom`],
           { maxBuffer: 1 << 26, encoding: 'latin1' },
           (error, out) => done(error === null && out.length === Number(bytes)),
         ),

@@ -21,7 +21,7 @@ export function judge(d: Counts): { bits: number; reasons: Reason[] } {
   const mirrored = Math.max(0, Math.max(d.tight.bits, d.mirrored.bits) - c.chooseBits);
   const reasons: Reason[] = [
     {
-      text: `${Math.round(d.mirrored.hits)} of ${Math.round(d.mirrored.trials)} visits to destinations it had no need of left it again in another flow, octet for octet: ${Math.round(d.mirroredBytes)} octets in two hours`,
+      text: `${Math.round(d.mirrored.hits)} of ${Math.round(d.mirrored.trials)} visits to destinations it had no need of left it again at once in another flow of like size, ${Math.round(d.tight.hits)} of them nearly octet for octet: ${Math.round(d.mirroredBytes)} octets in two hours`,
       bits: Math.min(24, mirrored),
     },
     {
