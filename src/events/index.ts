@@ -5,7 +5,14 @@ export { ANSWER_ADDRESSES_MAX, DnsBatch, Foreign, formatName } from './dns.ts';
 export { DnsMessageBatch } from './dns-message.ts';
 export { FlowBatch, FlowPhase, FlowState } from './flow.ts';
 export { BATCH_ROWS, FrameBatch, LinkType } from './frame.ts';
-export { OPERATION_TEXT_MAX, OperationAct, OperationBatch, OperationProtocol, OperationRole } from './operation.ts';
+export {
+  MALFORMED,
+  OPERATION_TEXT_MAX,
+  OperationAct,
+  OperationBatch,
+  OperationProtocol,
+  OperationRole,
+} from './operation.ts';
 export {
   rpcAct,
   rpcInterfaceNamed,

@@ -17,6 +17,7 @@ export const OperationProtocol = {
   Cip: 9,
   OpcUa: 10,
   Mqtt: 11,
+  Profinet: 12,
   Smb: 32,
   Dcerpc: 33,
   Winrm: 34,
@@ -39,6 +40,9 @@ export const OperationAct = {
 } as const;
 
 export const OperationRole = { Request: 0, Response: 1, Unsolicited: 2 } as const;
+
+/** `code` of a message that breaks its protocol's own rules (a checksum, a length, a function there is none of). */
+export const MALFORMED = -2;
 
 export const OPERATION_TEXT_MAX = 128;
 
@@ -63,7 +67,7 @@ export class OperationBatch {
   readonly act = new Uint8Array(BATCH_ROWS);
   /** One of OperationRole. */
   readonly role = new Uint8Array(BATCH_ROWS);
-  /** Function, service, type or operation number as the protocol numbers it; -1 where the road tells none. */
+  /** Function, service, type or operation number as the protocol numbers it; -1 where the road tells none; MALFORMED. */
   readonly code = new Int32Array(BATCH_ROWS);
   /** The protocol's own status of an answer: 0 well, else its error; -1 not told (requests). */
   readonly status = new Int32Array(BATCH_ROWS);

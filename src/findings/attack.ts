@@ -1,9 +1,16 @@
 // Names of the ATT&CK techniques that findings carry (MITRE ATT&CK: Enterprise, ICS v18.1, Mobile v17.1). Other systems
 // show a name, not an id; an id that isn't here goes out without one.
 const names: Readonly<Record<string, string>> = {
+  T0814: 'Denial of Service',
+  T0816: 'Device Restart/Shutdown',
   T0831: 'Manipulation of Control',
   T0832: 'Manipulation of View',
+  T0836: 'Modify Parameter',
+  T0843: 'Program Download',
   T0855: 'Unauthorized Command Message',
+  T0856: 'Spoof Reporting Message',
+  T0858: 'Change Operating Mode',
+  T0859: 'Valid Accounts',
   T0886: 'Remote Services',
   T1021: 'Remote Services',
   'T1021.001': 'Remote Desktop Protocol',

@@ -37,7 +37,7 @@ export function readBacnet(b: Uint8Array, at: number, length: number, rows: Rows
   if (kind !== 4 && kind !== 9 && kind !== 10 && kind !== 11) return;
   let from = at + (kind === 4 ? 10 : 4);
   if (from + 2 > end || b[from] !== 1) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Bacnet, 'OT_SHORT');
     return;
   }
   const control = b[from + 1]!;
@@ -48,7 +48,7 @@ export function readBacnet(b: Uint8Array, at: number, length: number, rows: Rows
   if ((control & 0x08) !== 0) from += 3 + (from + 2 < end ? b[from + 2]! : 0);
   if ((control & 0x20) !== 0) from += 1;
   if (from + 2 > end) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Bacnet, 'OT_SHORT');
     return;
   }
   apdu(b, from, end, rows);
@@ -61,7 +61,7 @@ function apdu(b: Uint8Array, at: number, end: number, rows: Rows): void {
   if (type === 0) {
     const service = at + (segmented ? 5 : 3);
     if (service >= end) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Bacnet, 'OT_SHORT');
       return;
     }
     // Both ends use one port: who asks is told by the kind of APDU.
@@ -74,7 +74,7 @@ function apdu(b: Uint8Array, at: number, end: number, rows: Rows): void {
   } else if (type === 2 || type === 3 || type === 5) {
     const service = at + (type === 3 && segmented ? 4 : 2);
     if (service >= end) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Bacnet, 'OT_SHORT');
       return;
     }
     const i = rows.add(OperationProtocol.Bacnet, acts[b[service]!] ?? Other, Response, b[service]!, false);

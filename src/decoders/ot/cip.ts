@@ -2,6 +2,7 @@
 // connected, several in one (0x0a), one wrapped in an unconnected send (0x52 to the connection manager), PCCC behind 0x4b.
 import { OperationAct, OperationProtocol, OperationRole } from '#events';
 import type { Framing } from './frames.ts';
+import { pcccAct, systemFiles, typedLogical } from './pccc.ts';
 import { type Rows, u16le, u32le } from './rows.ts';
 
 const { Other, Read, Write, Engineering } = OperationAct;
@@ -14,6 +15,17 @@ const Item = { Connected: 0x00b1, Unconnected: 0x00b2 } as const;
 const SERVICES_MAX = 64;
 const CONNECTION_MANAGER = 6;
 const PCCC_CLASS = 0x67;
+
+/** Set attributes, create, delete; common services (vol. 1, appendix A-4). */
+const changes = new Set([2, 4, 8, 9, 16]);
+/** Clock (0x8b), mode (0x8e) of Logix controllers, and the interface's address (0xf5, vol. 2, 5-4): to set them is no write of data. */
+const deviceClasses = new Set([0x8b, 0x8e, 0xf5]);
+/** Program, routine and tag of Logix controllers (as public dissectors and captures show them): made, deleted, filled. */
+const programClasses = new Set([0x68, 0x6a, 0x6b]);
+const PROGRAM_TRANSFER = [0x4f, 0x50] as const;
+/** File object (vol. 1, 5-42): initiate download, download transfer, clear. */
+const FILE_CLASS = 0x37;
+const FILE_CHANGES = [0x4c, 0x4e, 0x50, 0x51] as const;
 
 const acts: Readonly<Record<number, number>> = {
   1: Read,
@@ -56,7 +68,7 @@ export function readEnip(b: Uint8Array, at: number, length: number, rows: Rows):
     return;
   }
   if (at + 32 > end) {
-    if (failed === 0) rows.fault('OT_SHORT');
+    if (failed === 0) rows.malformed(OperationProtocol.Cip, 'OT_SHORT');
     return;
   }
   let item = at + 32;
@@ -74,14 +86,14 @@ const roleOf = (fromClient: boolean): number => (fromClient ? OperationRole.Requ
 
 function service(b: Uint8Array, at: number, end: number, rows: Rows, depth: number): void {
   if (at + 2 > end) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Cip, 'OT_SHORT');
     return;
   }
   const code = b[at]! & 0x7f;
   const response = b[at]! >= 0x80;
   if (response) {
     if (at + 4 > end) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Cip, 'OT_SHORT');
       return;
     }
     const i = rows.add(OperationProtocol.Cip, acts[code] ?? Other, OperationRole.Response, code);
@@ -92,7 +104,7 @@ function service(b: Uint8Array, at: number, end: number, rows: Rows, depth: numb
   const path = at + 2;
   const data = path + 2 * b[at + 1]!;
   if (data > end) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Cip, 'OT_SHORT');
     return;
   }
   const classId = classOf(b, path, data);
@@ -103,15 +115,23 @@ function service(b: Uint8Array, at: number, end: number, rows: Rows, depth: numb
     if (data + 4 <= end) service(b, data + 4, Math.min(end, data + 4 + u16le(b, data + 2)), rows, 1);
     return;
   }
-  let act: number = acts[code] ?? Other;
-  if (code === 0x4e && classId !== CONNECTION_MANAGER) act = Write;
-  else if (code === 0x52 && classId !== CONNECTION_MANAGER) act = Read;
-  const i = rows.add(OperationProtocol.Cip, act, OperationRole.Request, code);
+  const i = rows.add(OperationProtocol.Cip, actOf(code, classId), OperationRole.Request, code);
   rows.batch.objectNumber[i] = classId;
   symbol(b, path, data, i, rows);
   if (code === 0x0a) several(b, data, end, rows, depth);
   else if (code === 0x4b && classId === PCCC_CLASS) pccc(b, data, end, rows);
 }
+
+function actOf(code: number, classId: number): number {
+  if (classId === FILE_CLASS && has(FILE_CHANGES, code)) return Engineering;
+  if (programClasses.has(classId) && (code === 8 || code === 9 || has(PROGRAM_TRANSFER, code))) return Engineering;
+  if (deviceClasses.has(classId) && changes.has(code)) return Engineering;
+  if (code === 0x4e && classId !== CONNECTION_MANAGER) return Write;
+  if (code === 0x52 && classId !== CONNECTION_MANAGER) return Read;
+  return acts[code] ?? Other;
+}
+
+const has = (codes: readonly number[], code: number): boolean => codes.includes(code);
 
 /** Multiple service packet: count, offsets from the count on. */
 function several(b: Uint8Array, at: number, end: number, rows: Rows, depth: number): void {
@@ -120,7 +140,7 @@ function several(b: Uint8Array, at: number, end: number, rows: Rows, depth: numb
   for (let n = 0; n < count; n++) {
     const slot = at + 2 + 2 * n;
     if (slot + 2 > end) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Cip, 'OT_SHORT');
       return;
     }
     const from = at + u16le(b, slot);
@@ -133,20 +153,16 @@ function several(b: Uint8Array, at: number, end: number, rows: Rows, depth: numb
 function pccc(b: Uint8Array, at: number, end: number, rows: Rows): void {
   const command = at + (b[at] ?? 0);
   if (command + 5 > end) return;
-  const cmd = b[command]!;
-  const fnc = b[command + 4]!;
-  let act: number = Other;
-  // 0f: protected and unprotected typed logical writes; 3a, 80: mode; 50 to 53: download, upload; 57, 88: restart.
-  if ((cmd & 0x0f) === 0x0f)
-    act =
-      fnc === 0x3a || fnc === 0x80 || fnc === 0x50 || fnc === 0x52 || fnc === 0x57 || fnc === 0x88
-        ? Engineering
-        : fnc === 0xa9 || fnc === 0xaa || fnc === 0xab || fnc === 0x67 || fnc === 0x02 || fnc === 0x05
-          ? Write
-          : fnc === 0xa1 || fnc === 0xa2 || fnc === 0x68 || fnc === 0x01
-            ? Read
-            : Other;
-  rows.add(OperationProtocol.Cip, act, OperationRole.Request, PCCC + 256 * (cmd & 0x0f) + fnc);
+  const cmd = b[command]! & 0x0f;
+  // Commands 0 to 5 and 8 have no function.
+  const fnc = cmd < 6 || cmd === 8 ? 0 : b[command + 4]!;
+  const i = rows.add(OperationProtocol.Cip, pcccAct(cmd, fnc), OperationRole.Request, PCCC + 256 * cmd + fnc);
+  if (cmd !== 0x0f || !typedLogical.has(fnc) || command + 8 > end) return;
+  // Size, file number (ff and two octets where it is large), type of the file.
+  const type = command + (b[command + 6] === 0xff ? 9 : 7);
+  if (type >= end) return;
+  rows.batch.objectNumber[i] = b[type]!;
+  if (rows.batch.act[i] === Write && systemFiles.has(b[type]!)) rows.batch.act[i] = Engineering;
 }
 
 /** Logical class segment (20 8-bit, 21 16-bit) of a padded path; -1 where there is none. */

@@ -31,6 +31,10 @@ const acts: Readonly<Record<number, number>> = {
   32: Login,
   33: Login,
 };
+/** DIR of the link's control octet: set by masters (9.2.4.1.3.1). */
+const DIRECTION = 0x80;
+/** Authentication request without acknowledgement; what lies between it and the responses is no function (4.2.2.1). */
+const REQUEST_LAST = 33;
 const RESPONSE = 129;
 const UNSOLICITED = 130;
 const AUTHENTICATION_RESPONSE = 131;
@@ -87,9 +91,10 @@ export class Dnp3 {
   read(b: Uint8Array, at: number, _length: number, rows: Rows): void {
     const user = b[at + 2]! - 5;
     if (!sound(b, at, at + 8)) {
-      rows.fault('DNP3_CRC');
+      rows.malformed(OperationProtocol.Dnp3, 'DNP3_CRC');
       return;
     }
+    const fromMaster = (b[at + 3]! & DIRECTION) !== 0;
     const destination = u16le(b, at + 4);
     const source = u16le(b, at + 6);
     const out = this.#user;
@@ -97,7 +102,7 @@ export class Dnp3 {
     for (let from = at + 10; n < user; from += 18) {
       const block = Math.min(16, user - n);
       if (!sound(b, from, from + block)) {
-        rows.fault('DNP3_CRC');
+        rows.malformed(OperationProtocol.Dnp3, 'DNP3_CRC', fromMaster);
         return;
       }
       for (let k = 0; k < block; k++) out[n++] = b[from + k]!;
@@ -150,12 +155,16 @@ export class Dnp3 {
 
   #application(b: Uint8Array, at: number, end: number, source: number, destination: number, rows: Rows): void {
     if (end - at < 2) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Dnp3, 'OT_SHORT');
       return;
     }
     const control = b[at]!;
     const code = b[at + 1]!;
     const response = code >= RESPONSE && code <= AUTHENTICATION_RESPONSE;
+    if (!response && code > REQUEST_LAST) {
+      rows.malformed(OperationProtocol.Dnp3, 'DNP3_FUNCTION');
+      return;
+    }
     const role = !response
       ? OperationRole.Request
       : code === UNSOLICITED

@@ -26,6 +26,11 @@ export const faults: FaultTable = {
     remedy: 'Look at the sender: serial noise does not reach TCP, so this was made or damaged on purpose.',
     lost: 'the frame',
   },
+  DNP3_FUNCTION: {
+    text: 'A DNP3 message asks for a function that there is not (IEEE 1815, 4.2.2.1).',
+    remedy: 'Look at the sender: a fuzzer, or a device with functions of its own.',
+    lost: 'the message',
+  },
   DNP3_SEGMENT: {
     text: 'A DNP3 transport segment follows none that it could (IEEE 1815, 8.2).',
     remedy: 'Look for dropped packets; usual once where the capture began in the middle.',

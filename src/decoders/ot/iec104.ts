@@ -52,7 +52,7 @@ export function readIec104(b: Uint8Array, at: number, length: number, rows: Rows
     return;
   }
   if (length < 15) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Iec104, 'OT_SHORT');
     return;
   }
   const type = b[at + 6]!;

@@ -79,7 +79,7 @@ function confirmed(b: Uint8Array, at: number, end: number, response: boolean, ro
   let from = at;
   for (let n = 0; n < 3; n++) {
     if (!readHeader(b, from, end, inner)) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.Mms, 'OT_SHORT');
       return;
     }
     if (inner.tagClass === 2) break;

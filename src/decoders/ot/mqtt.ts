@@ -82,7 +82,7 @@ function connect(b: Uint8Array, at: number, end: number, row: number, rows: Rows
   if (at + 2 > end) return;
   let from = at + 2 + u16be(b, at);
   if (from + 4 > end) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.Mqtt, 'OT_SHORT');
     return;
   }
   const level = b[from]!;

@@ -67,7 +67,7 @@ export class OpcUa {
       return;
     }
     if (length < 28) {
-      rows.fault('OT_SHORT');
+      rows.malformed(OperationProtocol.OpcUa, 'OT_SHORT');
       return;
     }
     const key = 2 * rows.connection + (rows.fromClient ? 0 : 1);

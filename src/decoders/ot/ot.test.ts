@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OperationAct, OperationProtocol, OperationRole } from '#events';
+import { MALFORMED, OperationAct, OperationProtocol, OperationRole } from '#events';
 import { ot } from './index.ts';
 import { Collector, chunk, frame, hex, packet } from './testing.ts';
 
@@ -99,8 +99,13 @@ describe('DNP3', () => {
       bad[at]! ^= 1;
       const { rows, faults } = run(up([...bad, ...dnp3(operate)], 20_000));
       expect(faults).toContain('DNP3_CRC');
-      expect(rows).toHaveLength(1);
+      expect(rows).toMatchObject([{ code: MALFORMED, role: Request, client: '10.0.0.1' }, { code: 5 }]);
     }
+  });
+  it('a function that there is not is a broken message', () => {
+    const { rows, faults } = run(up(dnp3([0xc0, 0xc1, 0x70]), 20_000));
+    expect(rows).toMatchObject([{ code: MALFORMED, role: Request }]);
+    expect(faults).toEqual(['DNP3_FUNCTION']);
   });
   it('an outstation that speaks first is the server, whoever sent the SYN', () => {
     const { rows } = run(up(dnp3([0xc0, 0xf0, 130, 0, 4, 1, 2], 3, 4), 20_000));
@@ -180,6 +185,35 @@ describe('other protocols', () => {
       },
     ]);
   });
+  it('PROFINET DCP: a name and an address are set, a lamp blinks, the answer has the ends turned', () => {
+    const ends = hex('000c29000001 00a0f4084b1d');
+    const dcp = (type: number, blocks: string, service = '04') => {
+      const b = hex(blocks);
+      return frame([
+        ...ends,
+        ...hex(`8892 fefd ${service} 0${type} 01000001 0000`),
+        b.length >> 8,
+        b.length & 255,
+        ...b,
+      ]);
+    };
+    const Engineering = OperationAct.Engineering;
+    const { rows, faults } = run(dcp(0, '0202 0005 0000 706c63 00 0102 000e 0001 c0a80005 ffffff00 00000000'));
+    expect(faults).toEqual([]);
+    const ours = { protocol: OperationProtocol.Profinet, role: Request, act: Engineering };
+    expect(rows).toMatchObject([
+      { ...ours, code: 0x10202, object: 'plc', client: 'fe80::2a0:f4ff:fe08:4b1d', server: 'fe80::20c:29ff:fe00:1' },
+      { ...ours, code: 0x10102, object: '192.168.0.5' },
+    ]);
+    expect(run(dcp(0, '0503 0004 0000 0100')).rows).toMatchObject([{ act: OperationAct.Other, code: 0x10503 }]);
+    expect(run(dcp(0, '0506 0002 0004')).rows).toMatchObject([{ act: Engineering, code: 0x10506 }]);
+    expect(run(dcp(1, '0504 0003 0202 00 00')).rows).toMatchObject([
+      { role: Response, code: 4, status: 0, client: 'fe80::20c:29ff:fe00:1' },
+    ]);
+    // A block longer than the message is the sender's doing.
+    expect(run(dcp(0, '0202 00ff 0000 70')).rows).toMatchObject([{ code: MALFORMED }]);
+    expect(run(frame([...ends, ...hex('8892 8000 00010203')])).rows).toEqual([]);
+  });
   it('BACnet: reinitialise device, and who asks by the kind of APDU', () => {
     const ask = hex('810a000c 0104 0005 01 14 0900');
     expect(run(packet(ask, 17, 47_808, 47_808)).rows).toMatchObject([
@@ -197,6 +231,38 @@ describe('other protocols', () => {
       { code: 0x52 },
       { code: 7, act: OperationAct.Engineering, number: 1 },
     ]);
+  });
+  const cip = (inner: number[]) => {
+    const item = [...hex('00000000 0000 0200 0000 0000 b200'), inner.length, 0, ...inner];
+    return up([...hex('6f00'), item.length, 0, ...new Array<number>(20).fill(0), ...item], 44_818);
+  };
+  it('CIP: data is written, but the clock, the address, a routine and firmware are engineering', () => {
+    const { Write, Engineering, Read } = OperationAct;
+    for (const [inner, act] of [
+      ['10 03 20 64 24 01 30 01 00', Write],
+      ['04 02 20 8b 24 01 0100 0600', Engineering],
+      ['10 03 20 f5 24 01 30 05 00', Engineering],
+      ['50 02 20 6a 24 01 0000', Engineering],
+      ['4c 02 20 37 24 01 0000', Engineering],
+      ['4c 02 20 72 24 01 0000', Read],
+    ] as const)
+      expect(run(cip(hex(inner))).rows, inner).toMatchObject([{ act }]);
+  });
+  it('PCCC: typed writes of data and of the clock file, mode, unprotected write', () => {
+    const { Write, Engineering, Read } = OperationAct;
+    for (const [command, act, code] of [
+      ['0f 00 0001 aa 02 07 89 00 00 0001', Write, 0x20faa],
+      ['0f 00 0001 aa 02 0c e4 00 00 0001', Engineering, 0x20faa],
+      ['0f 00 0001 aa 02 ff0001 84 00 00 0001', Engineering, 0x20faa],
+      ['0f 00 0001 80 06', Engineering, 0x20f80],
+      ['0f 00 0001 a2 02 0c e4 00 00', Read, 0x20fa2],
+      ['07 00 0001 00', Engineering, 0x20700],
+      ['08 00 0001 0000 00', Write, 0x20800],
+    ] as const)
+      expect(run(cip(hex(`4b 02 20 67 24 01 07 4d00 00000001 ${command}`))).rows, command).toMatchObject([
+        { code: 0x4b },
+        { act, code },
+      ]);
   });
   it('OPC UA: a write request; MQTT: CONNECT with a user, PUBLISH with its topic', () => {
     const msg = [...Buffer.from('MSGF'), 28, 0, 0, 0, ...new Array<number>(16).fill(1), 1, 0, 0xa1, 0x02];
@@ -246,7 +312,7 @@ describe('bounds', () => {
       { numRuns: 10_000, seed: 1 },
     );
     expect(out.rows.length).toBeGreaterThan(1000);
-    for (const r of out.rows) expect(r.code).toBeGreaterThanOrEqual(-1);
+    for (const r of out.rows) expect(r.code).toBeGreaterThanOrEqual(MALFORMED);
   });
   it('messages under way are bounded, and what goes is counted', () => {
     const decoder = ot.create() as ReturnType<typeof ot.create> & { held: number };

@@ -1,5 +1,5 @@
 // Operations of plant protocols: who asked which controller what. Each protocol has a file; this one brings it the messages,
-// from TCP chunks, from UDP payloads, and GOOSE from Ethernet frames. A port is a hint; the first octets are the proof, so what
+// from TCP chunks, from UDP payloads, and GOOSE and PROFINET from Ethernet frames. A port is a hint; the first octets are the proof, so what
 // else runs on the port gives faults and no rows.
 import { type Decoder, type EventBatch, FrameBatch, PacketBatch, type Sink, StreamBatch } from '#events';
 import { addressHash } from '#lib/address';
@@ -9,8 +9,8 @@ import { enipFraming, readEnip } from './cip.ts';
 import { Dnp3, dnp3Framing } from './dnp3.ts';
 import { faults } from './faults.ts';
 import { Frames, type Framing } from './frames.ts';
-import { readGoose } from './goose.ts';
 import { iec104Framing, readIec104 } from './iec104.ts';
+import { readFrame } from './link.ts';
 import { modbusFraming, readModbus } from './modbus.ts';
 import { mqttFraming, readMqtt } from './mqtt.ts';
 import { OpcUa, opcuaFraming } from './opcua.ts';
@@ -37,7 +37,7 @@ export const ot: DecoderKind = {
     takes: ['frame', 'packet', 'stream'],
     tcpPorts: otPorts,
     gives: ['operation'],
-    recognisedBy: `TCP ports ${otPorts.join(', ')}, UDP ports 502, 20000, 44818, 47808 and EtherType 88B8, each proved by the first octets`,
+    recognisedBy: `TCP ports ${otPorts.join(', ')}, UDP ports 502, 20000, 44818, 47808 and EtherTypes 88B8 and 8892, each proved by the first octets`,
     limits:
       '4,096 directions with a message under way (8 MiB in all), 1,024 DNP3 fragments of 4,096 octets, 512 ISO units of 64 KiB; the oldest goes',
     faults,
@@ -84,7 +84,7 @@ class OtDecoder implements Decoder {
     rows.open(sink);
     if (batch instanceof StreamBatch) this.#chunk(batch);
     else if (batch instanceof PacketBatch) this.#packets(batch);
-    else if (batch instanceof FrameBatch) for (let i = 0; i < batch.count; i++) readGoose(batch, i, rows);
+    else if (batch instanceof FrameBatch) for (let i = 0; i < batch.count; i++) readFrame(batch, i, rows);
     rows.flush();
   }
 

@@ -1,5 +1,5 @@
 // Where a protocol's reader writes its rows: one batch, filled with the ends and the time of the message under way.
-import { BATCH_ROWS, OperationBatch, type Origin, type Sink } from '#events';
+import { BATCH_ROWS, MALFORMED, OperationAct, OperationBatch, OperationRole, type Origin, type Sink } from '#events';
 
 export class Rows {
   readonly batch = new OperationBatch();
@@ -23,6 +23,13 @@ export class Rows {
 
   fault(code: string): void {
     this.#sink?.fault(code, this.origin, this.place, -1);
+  }
+
+  /** A fault of the message itself, not of the capture: whoever sent it is told besides. */
+  malformed(protocol: number, code: string, sentByClient = this.fromClient): void {
+    this.fault(code);
+    const role = sentByClient ? OperationRole.Request : OperationRole.Response;
+    this.add(protocol, OperationAct.Other, role, MALFORMED, sentByClient);
   }
 
   /** A row with ends and time; where the content shows that the ends are the other way round, they are turned. */

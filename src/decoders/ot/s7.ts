@@ -25,7 +25,7 @@ export const S7_USER_DATA = 0x10000;
 
 export function readS7(b: Uint8Array, at: number, end: number, rows: Rows): void {
   if (end - at < 10) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.S7, 'OT_SHORT');
     return;
   }
   const rosctr = b[at + 1]!;
@@ -63,7 +63,7 @@ function name(b: Uint8Array, at: number, end: number, row: number, rows: Rows): 
 /** Parameter head 00 01 12, length, method, type and group, subfunction, sequence. */
 function userData(b: Uint8Array, at: number, end: number, rows: Rows): void {
   if (end - at < 8) {
-    rows.fault('OT_SHORT');
+    rows.malformed(OperationProtocol.S7, 'OT_SHORT');
     return;
   }
   const type = b[at + 5]! >> 4;
@@ -83,8 +83,8 @@ function userAct(group: number, sub: number): number {
       return Read;
     case 4:
       return sub === 1 ? Read : Other;
-    case 5:
-      return Login;
+    case 5: // Security: a password is shown (1) or taken back (2).
+      return sub === 1 ? Login : Other;
     case 7:
       return sub === 2 || sub === 4 ? Write : Read;
     default:

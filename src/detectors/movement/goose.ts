@@ -1,11 +1,9 @@
 // GOOSE control blocks and their last message: a state number never falls, and a block has one publisher (IEC 61850-8-1, 18.1.2.5).
 import type { OperationBatch } from '#events';
-import type { Reason } from '#findings';
 import { addressHash } from '#lib/address';
 import { BoundedMap } from '../bounded-map.ts';
-import calibration from './calibration.json' with { type: 'json' };
+import { type Signed, type SignName, signed } from './plant-signs.ts';
 
-const c = calibration;
 /** A publisher silent this long may have been started anew (IEC 61850-8-1, 18.1.2.5: stNum 1 after a start). */
 const SILENT_MICROS = 600e6;
 
@@ -18,7 +16,7 @@ interface Block {
 
 export class Goose extends BoundedMap<number, Block> {
   /** @returns what is wrong with the message, by what the block's last one said */
-  judge(key: number, batch: OperationBatch, i: number): Reason[] {
+  judge(key: number, batch: OperationBatch, i: number): Signed[] {
     const at = batch.at[i]!;
     const stNum = batch.objectNumber[i]!;
     const sqNum = batch.objectCount[i]!;
@@ -28,20 +26,20 @@ export class Goose extends BoundedMap<number, Block> {
       this.add(key, { stNum, sqNum, at, publisher });
       return [];
     }
-    const reasons: Reason[] = [];
-    const say = (bits: number, text: string): void => void reasons.push({ text, bits });
+    const reasons: Signed[] = [];
+    const say = (sign: SignName, text: string): void => void reasons.push(signed(sign, text));
     const silent = at - before.at >= SILENT_MICROS;
     if (publisher !== before.publisher && !silent)
-      say(c.goosePublisher, 'another station publishes the same control block');
+      say('goosePublisher', 'another station publishes the same control block');
     // After a start a publisher counts from one again (IEC 61850-8-1, 18.1.2.5).
     const started = stNum <= 1 && sqNum <= 1 && (stNum < before.stNum || sqNum < before.sqNum);
     if (silent) {
       // It may have been started anew unseen.
-    } else if (started) say(c.gooseRestart, `stNum and sqNum begin anew after ${before.stNum}, as after a start`);
+    } else if (started) say('gooseRestart', `stNum and sqNum begin anew after ${before.stNum}, as after a start`);
     else if (stNum < before.stNum)
-      say(c.gooseFell, `stNum fell from ${before.stNum} to ${stNum}, which no publisher does`);
+      say('gooseFell', `stNum fell from ${before.stNum} to ${stNum}, which no publisher does`);
     else if (stNum === before.stNum && sqNum < before.sqNum && sqNum !== 0)
-      say(c.gooseRepeat, `sqNum fell from ${before.sqNum} to ${sqNum} in one state: an old message`);
+      say('gooseRepeat', `sqNum fell from ${before.sqNum} to ${sqNum} in one state: an old message`);
     // A forged state must not become the measure of the true ones.
     if (reasons.length === 0 || stNum > before.stNum || silent || started) {
       before.stNum = stNum;

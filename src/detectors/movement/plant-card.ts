@@ -11,10 +11,10 @@ export const card: DetectorCard = {
   plane: 'flow',
   family: 'plant',
   behaviour:
-    'A host that never did writes to a controller or commands it, uses a function it never used, stops, restarts or loads it; or a GOOSE publisher’s state number falls.',
+    'A host that never did writes to a controller or commands it, uses a function it never used, stops, restarts, loads, renames or unlocks it, floods it or sends it broken messages; or a GOOSE publisher’s state number falls.',
   takes: ['operation'],
   scope: 'city',
-  techniques: ['T0855', 'T0831', 'T0816', 'T0858', 'T0843', 'T0856'],
+  techniques: ['T0855', 'T0831', 'T0816', 'T0858', 'T0843', 'T0836', 'T0859', 'T0814', 'T0856'],
   cannotSee: [
     'A wrong value written by the host that always writes.',
     'What S7 plus, OPC UA and others say behind their keys.',
@@ -24,6 +24,7 @@ export const card: DetectorCard = {
     'Maintenance from the engineering station (say so by its role in city.yaml).',
     'A new operator station; a hand-over to the redundant server.',
     'A device that was started anew.',
+    'A serial line with much noise behind a terminal server (broken messages); a poller whose controller is off, seen from one side.',
   ],
   firstSteps: [
     'Ask the control room whether work on this controller is under way.',

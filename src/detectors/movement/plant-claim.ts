@@ -1,12 +1,13 @@
 // What a host does to a controller, gathered as reasons, as one finding that grows.
 import { evidenceOf, type OperationBatch, OperationProtocol } from '#events';
-import { bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
+import { bitsToConfidence, type Evidence, type Finding, findingId } from '#findings';
 import { BoundedMap } from '../bounded-map.ts';
 import { assetOf } from '../claim.ts';
 import type { DetectorContext } from '../contract.ts';
 
 import calibration from './calibration.json' with { type: 'json' };
 import { CLAIMS_MAX, card } from './plant-card.ts';
+import { type Signed, signs } from './plant-signs.ts';
 import { protocolNames } from './plant-words.ts';
 
 const c = calibration;
@@ -20,7 +21,7 @@ interface Claim {
   alertAt: number;
   count: number;
   bits: number;
-  reasons: Reason[];
+  reasons: Signed[];
   evidence: Evidence[];
 }
 
@@ -38,7 +39,7 @@ export class Claims extends BoundedMap<string, Claim> {
     client: string,
     server: string,
     protocol: number,
-    reasons: readonly Reason[],
+    reasons: readonly Signed[],
     key: string,
   ): void {
     const at = batch.at[i]!;
@@ -78,6 +79,7 @@ export class Claims extends BoundedMap<string, Claim> {
 
 function findingOf(context: DetectorContext, claim: Claim): Finding {
   const goose = claim.protocol === OperationProtocol.Goose;
+  const link = goose || claim.protocol === OperationProtocol.Profinet;
   const asset = assetOf(context.city, goose ? claim.client : claim.server);
   const subject = {
     type: 'asset',
@@ -93,7 +95,7 @@ function findingOf(context: DetectorContext, claim: Claim): Finding {
     family: card.family,
     title: goose
       ? `GOOSE of ${claim.server} is not what its publisher would send`
-      : `${subject.value} acts on ${asset.id ?? claim.server} by ${name} as it never did`,
+      : `${subject.value} ${signs[reasons[0]!.sign].does} ${asset.id ?? claim.server} (${name})`,
     severity: claim.bits >= c.highBits ? 'high' : 'medium',
     confidence: bitsToConfidence(claim.bits, c.priorBits),
     bits: claim.bits,
@@ -102,17 +104,14 @@ function findingOf(context: DetectorContext, claim: Claim): Finding {
     firstAt: claim.firstAt,
     at: claim.alertAt,
     lastAt: claim.lastAt,
-    techniques: goose
-      ? ['T0856']
-      : reasons.some((r) => r.bits === c.plantStop || r.bits === c.plantDownload)
-        ? ['T0816', 'T0843']
-        : ['T0855'],
-    reasons,
+    techniques: [...new Set(reasons.flatMap((r) => signs[r.sign].techniques))],
+    reasons: reasons.map(({ text, bits }) => ({ text, bits })),
     evidence: [...claim.evidence],
     count: claim.count,
-    response: goose
+    // A wall of IP addresses stops nothing within one Ethernet.
+    response: link
       ? []
       : [{ type: 'nft', record: `add element inet parapet denied { ${claim.client} . ${claim.server} timeout 4h }` }],
-    links: goose ? [] : [`ip:${claim.client}`],
+    links: link ? [] : [`ip:${claim.client}`],
   };
 }

@@ -13,6 +13,7 @@ export const protocolNames: Readonly<Record<number, string>> = {
   [P.Cip]: 'CIP',
   [P.OpcUa]: 'OPC UA',
   [P.Mqtt]: 'MQTT',
+  [P.Profinet]: 'PROFINET',
 };
 
 const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
@@ -56,6 +57,7 @@ const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     28: 'download ended',
     40: 'program invocation',
     41: 'stop',
+    66817: 'password',
   },
   [P.Mms]: { 5: 'write', 11: 'define variable list', 76: 'delete file' },
   [P.Bacnet]: { 15: 'write property', 16: 'write properties', 17: 'communication control', 20: 'reinitialise' },
@@ -65,17 +67,40 @@ const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     5: 'reset',
     6: 'start',
     7: 'stop',
+    8: 'create',
+    9: 'delete',
     16: 'set attribute',
     77: 'write tag',
     83: 'write tag in parts',
   },
   [P.OpcUa]: { 673: 'write', 712: 'call' },
+  [P.Profinet]: {
+    65794: 'set address',
+    65795: 'set address and name servers',
+    66050: 'set name of station',
+    66821: 'reset to the state of the factory',
+    66822: 'reset to the state of the factory',
+  },
+};
+const cipObjects: Readonly<Record<number, string>> = {
+  1: 'identity',
+  55: 'file',
+  104: 'program',
+  106: 'routine',
+  107: 'tag',
+  139: 'clock',
+  142: 'mode',
+  245: 'network interface',
 };
 
-export function functionName(protocol: number, code: number, object: string): string {
-  const word = words[protocol]?.[code] ?? `function ${code}`;
-  return `${protocolNames[protocol] ?? ''} ${word}${object === '' ? '' : ` (${object})`}`;
+export function functionName(protocol: number, code: number, object: string, number: number): string {
+  const word = words[protocol]?.[code] ?? (code > 0xffff ? `function 0x${code.toString(16)}` : `function ${code}`);
+  const of = object === '' && protocol === P.Cip && code < 0x10000 ? (cipObjects[number] ?? '') : object;
+  return `${protocolNames[protocol] ?? ''} ${word}${of === '' ? '' : ` (${of})`}`;
 }
+
+/** What an operation does to the controller beyond its data. */
+export const Effect = { Works: 0, Stops: 1, Loads: 2, Moves: 3, Unlocks: 4 } as const;
 
 const stopCodes: Readonly<Record<number, readonly number[]>> = {
   [P.Modbus]: [8, 90],
@@ -84,17 +109,36 @@ const stopCodes: Readonly<Record<number, readonly number[]>> = {
   [P.S7]: [0x29],
   [P.Mms]: [41, 43, 44],
   [P.Bacnet]: [17, 20],
-  // CIP reset, stop; PCCC set mode (3a, 80) and restart (57, 88) of command 0f.
-  [P.Cip]: [5, 7, 0x20f3a, 0x20f57, 0x20f80, 0x20f88],
+  // CIP reset, start, stop; PCCC shut down, restart, mode, memory, and command 07 (outputs, scanning).
+  [P.Cip]: [5, 6, 7, 0x20f07, 0x20f0a, 0x20f3a, 0x20f57, 0x20f80, 0x20700, 0x20701, 0x20703],
+  // DCP: reset to the state of the factory.
+  [P.Profinet]: [0x10505, 0x10506],
 };
+const S7_PASSWORD = 0x10501;
+const CIP_MODE = 0x8e;
+const CIP_INTERFACE = 0xf5;
+const CIP_PROGRAM = [0x37, 0x68, 0x6a, 0x6b];
 
-export function stops(protocol: number, code: number, object: string): boolean {
-  if (protocol === P.S7 && code === 0x28) return object === 'P_PROGRAM';
-  return stopCodes[protocol]?.includes(code) ?? false;
+/** @returns one of Effect for an operation that is engineering or shows a password */
+export function effectOf(protocol: number, code: number, object: string, number: number): number {
+  if (protocol === P.S7 && code === S7_PASSWORD) return Effect.Unlocks;
+  if (protocol === P.S7 && code === 0x28 && object === 'P_PROGRAM') return Effect.Stops;
+  if (stopCodes[protocol]?.includes(code)) return Effect.Stops;
+  switch (protocol) {
+    case P.S7:
+      return (code >= 0x1a && code <= 0x1c) || /^_(INSE|DELE|MODU)$/.test(object) ? Effect.Loads : Effect.Works;
+    case P.Mms:
+      return code >= 26 && code <= 28 ? Effect.Loads : Effect.Works;
+    case P.Profinet:
+      return Effect.Moves;
+    case P.Cip:
+      if (number === CIP_MODE) return Effect.Stops;
+      if (number === CIP_INTERFACE) return Effect.Moves;
+      return CIP_PROGRAM.includes(number) || cipDownloads.has(code) ? Effect.Loads : Effect.Works;
+    default:
+      return Effect.Works;
+  }
 }
 
-export function downloads(protocol: number, code: number, object: string): boolean {
-  if (protocol === P.S7) return (code >= 0x1a && code <= 0x1c) || /^_(INSE|DELE|MODU)$/.test(object);
-  if (protocol === P.Mms) return code >= 26 && code <= 28;
-  return protocol === P.Cip && (code === 0x20f50 || code === 0x20f52);
-}
+/** PCCC download requests and what ends them, mode for them, online edits. */
+const cipDownloads: ReadonlySet<number> = new Set([0x20f05, 0x20f50, 0x20f52, 0x20f11, 0x20f12, 0x20704]);

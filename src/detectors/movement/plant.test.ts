@@ -31,12 +31,40 @@ describe('fires on', () => {
       { protocol: 'Cip', code: 7 },
       { protocol: 'Bacnet', code: 20 },
       { protocol: 'Iec104', code: 105 },
+      { protocol: 'Cip', code: 0x50, number: 0x6a },
+      { protocol: 'Cip', code: 16, number: 0xf5 },
+      { protocol: 'Cip', code: 0x20f80 },
+      { protocol: 'Profinet', code: 0x10102, object: '192.168.0.5' },
+      { protocol: 'Profinet', code: 0x10506 },
     ] as const;
     for (const c of cases) {
       const b = new Bench(plantWriter);
       b.operation({ at: 1, to: plc, act: 'Engineering', ...c });
       expect(b.all, `${c.protocol} ${c.code}`).toHaveLength(1);
     }
+  });
+  const password = { to: plc, protocol: 'S7', act: 'Login', code: 0x10501 } as const;
+  it('a password for a controller’s program, and passwords that are tried', () => {
+    const b = new Bench(plantWriter);
+    b.operation({ at: 1, ...password });
+    b.operation({ at: 1, ...password, role: 'Response', status: 0 });
+    expect(b.all).toMatchObject([{ title: '10.0.1.4 shows a password to 10.20.0.9 (S7)', severity: 'medium' }]);
+    for (let i = 2; i < 5; i++) {
+      b.operation({ at: i, ...password });
+      b.operation({ at: i, ...password, role: 'Response', status: 0xd602 });
+    }
+    expect(b.all.at(-1)!.reasons.map((r) => r.text)).toContain('3 passwords refused: it tries them');
+    expect(b.claims.size).toBe(1);
+  });
+  it('messages that break the protocol, and a flood that nobody answers', () => {
+    const b = new Bench(plantWriter);
+    for (let i = 0; i < 40; i++) b.operation({ at: i, to: plc, protocol: 'Dnp3', code: i % 5 === 0 ? -2 : 1 });
+    expect(b.all).toMatchObject([
+      { title: '10.0.1.4 sends broken messages to 10.20.0.9 (DNP3)', techniques: ['T0814'] },
+    ]);
+    const f = new Bench(plantWriter);
+    for (let i = 0; i < 100; i++) f.operation({ at: i / 200, to: plc, protocol: 'Dnp3', act: 'Read', code: 1 });
+    expect(f.all).toMatchObject([{ title: '10.0.1.4 floods 10.20.0.9 (DNP3)' }]);
   });
   it('GOOSE: stNum falls; another station publishes an old state', () => {
     const b = new Bench(plantWriter);
@@ -88,6 +116,20 @@ describe('silent on', () => {
     });
     b.operation({ at: 1, from: '10.20.0.5', to: plc, protocol: 'S7', act: 'Engineering', code: 0x1a });
     expect(b.all).toEqual([]);
+  });
+  it('a fast poller that is answered, one seen from one side, and a noisy line', () => {
+    const b = new Bench(plantWriter);
+    const ask = { to: plc, protocol: 'Modbus', act: 'Read', code: 3 } as const;
+    for (let i = 0; i < 400; i++) {
+      b.operation({ at: i / 1000, ...ask });
+      if (i % 50 === 49) b.operation({ at: i / 1000, ...ask, role: 'Response' });
+    }
+    const oneSided = new Bench(plantWriter);
+    for (let i = 0; i < 4000; i++) oneSided.operation({ at: i / 50, ...ask });
+    const noisy = new Bench(plantWriter);
+    for (let i = 0; i < 4000; i++)
+      noisy.operation({ at: i / 50, to: plc, protocol: 'Dnp3', act: 'Read', code: i % 100 === 99 ? -2 : 1 });
+    expect([...b.all, ...oneSided.all, ...noisy.all]).toEqual([]);
   });
   it('GOOSE of a publisher that was started anew', () => {
     const b = new Bench(plantWriter);

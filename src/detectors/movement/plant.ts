@@ -1,5 +1,6 @@
 // Who writes to controllers. A first write or command from a host that never wrote, a function that a known writer never used,
-// engineering (stop, restart, download) whoever does it, and GOOSE whose state number falls or whose publisher changes.
+// engineering (stop, restart, download, a password) whoever does it, too many or broken requests, and GOOSE whose state
+// number falls or whose publisher changes.
 import {
   type EventBatch,
   formatAddress,
@@ -8,21 +9,28 @@ import {
   OperationProtocol,
   OperationRole,
 } from '#events';
-import type { Reason } from '#findings';
 import { addressHash } from '#lib/address';
 import { BoundedMap } from '../bounded-map.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
-import calibration from './calibration.json' with { type: 'json' };
 import { blockOf, Goose } from './goose.ts';
 import { BLOCKS_MAX, card, FUNCTIONS_MAX, PAIRS_MAX, SERVERS_MAX } from './plant-card.ts';
 import { Claims } from './plant-claim.ts';
-import { downloads, functionName, stops } from './plant-words.ts';
+import { type Signed, type SignName, signed } from './plant-signs.ts';
+import { Effect, effectOf, functionName, protocolNames } from './plant-words.ts';
+import { noPressure, type Pressure, pressedBy, refusedOf } from './pressure.ts';
 
-const c = calibration;
-const VERSION = 1;
+const VERSION = 2;
 const LEARN_MICROS = 6 * 3600e6;
 
-interface Pair {
+const effects: Readonly<Record<number, readonly [sign: SignName, text: string]>> = {
+  [Effect.Works]: ['engineering', 'the controller itself is worked on'],
+  [Effect.Stops]: ['stop', 'the controller stops, starts or loses its state'],
+  [Effect.Loads]: ['download', 'its program is changed'],
+  [Effect.Moves]: ['move', 'its address or name is changed, and who polls it loses it'],
+  [Effect.Unlocks]: ['unlock', 'what protects its program is opened'],
+};
+
+interface Pair extends Pressure {
   readonly firstAt: number;
   wroteAt: number;
   readonly functions: number[];
@@ -42,6 +50,8 @@ class PlantWriter implements Detector {
   };
   readonly #context: DetectorContext;
   #firstAt = Number.POSITIVE_INFINITY;
+  /** Whether any answer was seen: a capture may have one side only. */
+  #answers = false;
   readonly #pairs = new BoundedMap<number, Pair>(PAIRS_MAX, this.#drop);
   readonly #servers = new BoundedMap<number, Server>(SERVERS_MAX, this.#drop);
   readonly #goose = new Goose(BLOCKS_MAX, this.#drop);
@@ -62,6 +72,7 @@ class PlantWriter implements Detector {
       if (at < this.#firstAt) this.#firstAt = at;
       if (protocol === OperationProtocol.Goose) this.#message(batch, i);
       else if (batch.role[i] === OperationRole.Request) this.#request(batch, i, protocol, at);
+      else if (batch.role[i] === OperationRole.Response) this.#answer(batch, i, protocol);
     }
   }
 
@@ -69,44 +80,72 @@ class PlantWriter implements Detector {
     const w = 8 * i;
     const client = addressHash(batch.addresses, w);
     const serverHash = addressHash(batch.addresses, w + 4);
-    const key = client * 0x200000 + ((serverHash ^ Math.imul(protocol, 0x9e3779b1)) >>> 11);
+    const key = pairOf(client, serverHash, protocol);
     const before = this.#pairs.get(key);
-    const pair = before ?? this.#pairs.add(key, { firstAt: at, wroteAt: -1, functions: [] });
+    const pair = before ?? this.#pairs.add(key, { firstAt: at, wroteAt: -1, functions: [], ...noPressure() });
     const code = batch.code[i]!;
+    const pressed = pressedBy(pair, code, at, protocolNames[protocol] ?? '', this.#answers);
+    if (pressed !== undefined) this.#claim(batch, i, protocol, [pressed]);
     const newFunction = !pair.functions.includes(code);
     if (newFunction && pair.functions.length < FUNCTIONS_MAX) pair.functions.push(code);
     const act = batch.act[i]!;
-    if (act < OperationAct.Write) return;
+    const effect =
+      act === OperationAct.Engineering || act === OperationAct.Login
+        ? effectOf(protocol, code, batch.objectText(i), batch.objectNumber[i]!)
+        : Effect.Works;
+    if (act < OperationAct.Write && effect !== Effect.Unlocks) return;
     const server = this.#servers.get(serverHash) ?? this.#servers.add(serverHash, { writer: client, wroteAt: at });
     const learned = at - this.#firstAt >= LEARN_MICROS;
-    const engineering = act === OperationAct.Engineering;
+    const engineering = act === OperationAct.Engineering || effect === Effect.Unlocks;
     const firstWrite = pair.wroteAt < 0;
     if (firstWrite) pair.wroteAt = at;
     // The quiet case: a writer since long, with a function since long.
     if (!engineering && (!learned || (!firstWrite && !newFunction))) return;
-    const reasons: Reason[] = [];
-    const say = (bits: number, text: string): void => void reasons.push({ text, bits });
-    const name = functionName(protocol, code, batch.objectText(i));
+    const reasons: Signed[] = [];
+    const say = (sign: SignName, text: string): void => void reasons.push(signed(sign, text));
+    const name = functionName(protocol, code, batch.objectText(i), batch.objectNumber[i]!);
     if (engineering) {
-      const stop = stops(protocol, code, batch.objectText(i));
-      const download = downloads(protocol, code, batch.objectText(i));
-      say(
-        stop ? c.plantStop : download ? c.plantDownload : c.plantEngineering,
-        `${name}: ${stop ? 'the controller stops, restarts or loses its state' : download ? 'its program is changed' : 'the controller itself is worked on'}`,
-      );
-      if (learned && newFunction) say(c.plantFirstEngineering, 'this host never did that to it before');
+      const [sign, text] = effects[effect]!;
+      say(sign, `${name}: ${text}`);
+      if (learned && newFunction) say('firstEngineering', 'this host never did that to it before');
     } else if (firstWrite) {
-      say(c.plantFirstWrite, `first write or command of this host to this controller: ${name}`);
-      if (before === undefined) say(c.plantNewHost, 'the host never spoke to it before');
+      say('firstWrite', `first write or command of this host to this controller: ${name}`);
+      if (before === undefined) say('newHost', 'the host never spoke to it before');
       if (server.writer !== client && at - server.wroteAt >= LEARN_MICROS)
-        say(c.plantOtherWriter, 'another host writes to it since long');
-    } else if (newFunction) say(c.plantNewFunction, `a writer since long uses a function it never used: ${name}`);
+        say('otherWriter', 'another host writes to it since long');
+    } else if (newFunction) say('newFunction', `a writer since long uses a function it never used: ${name}`);
+    this.#claim(batch, i, protocol, reasons);
+  }
+
+  #answer(batch: OperationBatch, i: number, protocol: number): void {
+    this.#answers = true;
+    const w = 8 * i;
+    const key = pairOf(addressHash(batch.addresses, w), addressHash(batch.addresses, w + 4), protocol);
+    const pair = this.#pairs.get(key);
+    if (pair === undefined) return;
+    pair.open = 0;
+    const isRefusal = batch.status[i]! > 0 && batch.act[i] === OperationAct.Login;
+    if (!isRefusal || effectOf(protocol, batch.code[i]!, '', -1) !== Effect.Unlocks) return;
+    const reason = refusedOf(pair);
+    if (reason !== undefined) this.#claim(batch, i, protocol, [reason]);
+  }
+
+  #claim(batch: OperationBatch, i: number, protocol: number, reasons: Signed[]): void {
+    const w = 8 * i;
     const from = formatAddress(batch.addresses, w);
+    const to = formatAddress(batch.addresses, w + 4);
     const role = this.#context.city.assetByIp(from)?.role ?? '';
     if (/engineering|maintenance/.test(role))
-      say(c.plantEngineeringRole, 'the source is an engineering station by its role');
-    const to = formatAddress(batch.addresses, w + 4);
-    this.#claims.grow(batch, i, from, to, protocol, reasons, `${from}>${serverHash}|${protocol}`);
+      reasons.push(signed('engineeringRole', 'the source is an engineering station by its role'));
+    this.#claims.grow(
+      batch,
+      i,
+      from,
+      to,
+      protocol,
+      reasons,
+      `${from}>${addressHash(batch.addresses, w + 4)}|${protocol}`,
+    );
   }
 
   #message(batch: OperationBatch, i: number): void {
@@ -124,6 +163,7 @@ class PlantWriter implements Detector {
       version: VERSION,
       shed: this.shed,
       firstAt: this.#firstAt === Number.POSITIVE_INFINITY ? null : this.#firstAt,
+      answers: this.#answers,
       pairs: [...this.#pairs],
       servers: [...this.#servers],
       blocks: [...this.#goose],
@@ -132,13 +172,23 @@ class PlantWriter implements Detector {
   }
 
   restore(state: unknown): void {
-    const s = state as Record<string, unknown> & { version: number; shed: number; firstAt: number | null };
+    const s = state as Record<string, unknown> & {
+      version: number;
+      shed: number;
+      firstAt: number | null;
+      answers: boolean;
+    };
     if (s?.version !== VERSION) throw new Error(`plant-writer: state of version ${s?.version}, not ${VERSION}`);
     this.shed = s.shed;
     this.#firstAt = s.firstAt ?? Number.POSITIVE_INFINITY;
+    this.#answers = s.answers;
     this.#pairs.load(s.pairs);
     this.#servers.load(s.servers);
     this.#goose.load(s.blocks);
     this.#claims.load(s.claims);
   }
+}
+
+function pairOf(client: number, server: number, protocol: number): number {
+  return client * 0x200000 + ((server ^ Math.imul(protocol, 0x9e3779b1)) >>> 11);
 }

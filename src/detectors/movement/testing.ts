@@ -40,6 +40,7 @@ export interface OperationRow {
   unit?: number;
   number?: number;
   count?: number;
+  status?: number;
 }
 
 export class Bench {
@@ -116,6 +117,7 @@ export class Bench {
     b.unit[i] = r.unit ?? 0;
     if (r.number !== undefined) b.objectNumber[i] = r.number;
     b.objectCount[i] = r.count ?? 0;
+    if (r.status !== undefined) b.status[i] = r.status;
     b.setObjectText(i, r.object ?? '');
     b.setUserText(i, r.user ?? '');
     b.count = 1;
