@@ -64,8 +64,7 @@ export class RitaRecord {
       const name = Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset + from, batch.nameBytes[i]!).toString(
         'latin1',
       );
-      if (name !== '' && this.#names.size < CONNECTIONS_MAX)
-        this.#names.set(flow, batch.targetPort[i]! > 0 ? `${name}:${batch.targetPort[i]}` : name);
+      if (name !== '' && this.#names.size < CONNECTIONS_MAX) this.#names.set(flow, name);
       // Nobody answers as a group, so RITA keeps no connection to one.
       if (batch.phase[i] !== FlowPhase.Close || isGroupAddress(batch.addresses, 8 * i + 4)) continue;
       if (this.#connections.size >= CONNECTIONS_MAX) {

@@ -51,6 +51,11 @@ async function read(...lines: string[]) {
           ipBytes: [b.originatorIpBytes[i], b.responderIpBytes[i]],
           payload: [b.originatorPayloadBytes[i], b.responderPayloadBytes[i]],
           name: Buffer.from(b.bytes.subarray(b.nameOffset[i]!, b.nameOffset[i]! + b.nameBytes[i]!)).toString('latin1'),
+          ja4: Buffer.from(b.bytes.subarray(b.ja4Offset[i]!, b.ja4Offset[i]! + b.ja4Bytes[i]!)).toString('latin1'),
+          certificate: Buffer.from(
+            b.bytes.subarray(b.certificateOffset[i]!, b.certificateOffset[i]! + b.certificateBytes[i]!),
+          ).toString('hex'),
+          target: b.targetPort[i],
         });
       b.bytes.fill(0xa5);
     },
@@ -80,7 +85,24 @@ describe('EVE flow events', () => {
         ipBytes: [6 * 40 + 500, 5 * 40 + 4000],
         payload: [500, 4000],
         name: '',
+        ja4: '',
+        certificate: '',
+        target: 0,
       },
+    ]);
+  });
+
+  it('JA4, the certificate’s SHA-256 where the certificate is logged, and what a proxy was asked for', async () => {
+    const of = (type: string, own: object): string => JSON.stringify({ ...base, event_type: type, [type]: own });
+    const ja4 = 't13d1516h2_8daaf6152771_02713d6af862';
+    const { rows } = await read(
+      of('tls', { ja4, certificate: Buffer.from('abc').toString('base64'), fingerprint: '00:11' }),
+      of('http', { hostname: 'proxy.example', http_method: 'CONNECT', url: 'a.example:993' }),
+    );
+    expect(rows).toMatchObject([
+      // FIPS 180-2, B.1.
+      { ja4, certificate: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', target: 0 },
+      { name: 'a.example', target: 993, ja4: '' },
     ]);
   });
 

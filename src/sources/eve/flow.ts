@@ -1,8 +1,9 @@
-// EVE `flow` events to closed flows, and the name that `tls`, `quic` and `http` events tell to opened rows of the same flow
-// number (flow_id) without counts, so that nothing counts twice.
-import { BATCH_ROWS, FlowBatch, FlowPhase, FlowState } from '#events';
+// EVE `flow` events to closed flows, and the name, fingerprint and certificate that `tls`, `quic` and `http` events tell to
+// opened rows of the same flow number (flow_id) without counts, so that nothing counts twice.
+import { createHash } from 'node:crypto';
+import { FlowBatch, FlowPhase, FlowState } from '#events';
 import { parseAddress } from '#lib/address';
-import type { Ready, Rows } from '../lines/index.ts';
+import { FlowTexts, type ProxyTarget, proxyTarget, type Ready, type Rows, TEXT_BYTES_MAX } from '../lines/index.ts';
 import {
   countOf,
   type EveEvent,
@@ -36,7 +37,6 @@ const Flag = { Fin: 1, Syn: 2, Rst: 4 } as const;
 const ETHERNET_BYTES = 14;
 /** Network and transport header without options, by protocol; what is left of a frame is taken for payload. */
 const headerBytes = (protocol: number, isV6: boolean): number => (isV6 ? 40 : 20) + (protocol === 6 ? 20 : 8);
-const NAME_BYTES_MAX = 255;
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
 export const flowEvents: EveKind = { eventType: 'flow', create: () => new FlowMapping() };
@@ -49,20 +49,21 @@ interface Value {
   /** The event's own object. */
   readonly own: Fields;
   readonly name: string;
+  readonly ja4: string;
+  /** DER in base64, which Suricata writes where it is told to. */
+  readonly certificate: string;
+  /** Where a proxy was asked to go. */
+  readonly target: ProxyTarget | undefined;
   readonly service: number;
 }
 
 class FlowRows implements Rows<Value> {
   readonly batch = new FlowBatch();
-  #namesEnd = 0;
-
-  constructor() {
-    this.batch.bytes = new Uint8Array(BATCH_ROWS * NAME_BYTES_MAX);
-  }
+  readonly #texts = new FlowTexts(this.batch, TEXT_BYTES_MAX);
 
   clear(): void {
     this.batch.count = 0;
-    this.#namesEnd = 0;
+    this.#texts.clear();
   }
 
   add(v: Value, at: number, line: number): string {
@@ -101,12 +102,12 @@ class FlowRows implements Rows<Value> {
       delta[i] = payload[i]!;
     }
     b.state[i] = isFlow ? stateOf(protocol, fields.tcp, b.responderPackets[i]! > 0) : FlowState.OTH;
-    const name = Buffer.from(v.name, 'latin1').subarray(0, NAME_BYTES_MAX);
-    b.bytes.set(name, this.#namesEnd);
-    b.nameOffset[i] = this.#namesEnd;
-    b.nameBytes[i] = name.length;
-    this.#namesEnd += name.length;
-    for (const column of [b.ja4Bytes, b.alpnBytes, b.certificateBytes, b.historyBytes, b.targetPort]) column[i] = 0;
+    this.#texts.none(i);
+    this.#texts.name(i, v.target?.name ?? v.name);
+    this.#texts.ja4(i, v.ja4);
+    if (v.certificate !== '')
+      this.#texts.certificate(i, createHash('sha256').update(v.certificate, 'base64').digest('hex'));
+    b.targetPort[i] = v.target?.port ?? 0;
     b.count = i + 1;
     return '';
   }
@@ -141,6 +142,9 @@ class FlowMapping implements EveMapping {
       fields: event.fields,
       own,
       name: '',
+      ja4: '',
+      certificate: '',
+      target: undefined,
       service: services[textOf(event.fields.app_proto)] ?? 0,
     };
     out.push({ at: event.at, line: event.line, rows: this.#rows, value });
@@ -165,10 +169,13 @@ class NameMapping implements EveMapping {
   read(event: EveEvent, out: Ready[]): string {
     const own = event.fields[this.#object];
     if (!isFields(own)) return 'EVE_FIELD';
-    const name = textOf(own[this.#field]).toLowerCase();
-    // A hello without a name says nothing that the flow's own line does not.
-    if (name === '') return '';
-    const value: Value = { fields: event.fields, own, name, service: this.#service };
+    const name = textOf(own[this.#field]);
+    const ja4 = textOf(own.ja4);
+    const certificate = textOf(own.certificate);
+    const target = proxyTarget(textOf(own.http_method), textOf(own.url));
+    // A hello without any of these says nothing that the flow's own line does not.
+    if (name === '' && ja4 === '' && certificate === '' && target === undefined) return '';
+    const value: Value = { fields: event.fields, own, name, ja4, certificate, target, service: this.#service };
     out.push({ at: event.at, line: event.line, rows: this.#rows, value });
     return '';
   }

@@ -45,6 +45,14 @@ async function read(text: string) {
           payload: [b.originatorPayloadBytes[i], b.responderPayloadBytes[i]],
           delta: [b.originatorPayloadDelta[i], b.responderPayloadDelta[i]],
           name: Buffer.from(b.bytes.subarray(b.nameOffset[i]!, b.nameOffset[i]! + b.nameBytes[i]!)).toString('latin1'),
+          ja4: Buffer.from(b.bytes.subarray(b.ja4Offset[i]!, b.ja4Offset[i]! + b.ja4Bytes[i]!)).toString('latin1'),
+          certificate: Buffer.from(
+            b.bytes.subarray(b.certificateOffset[i]!, b.certificateOffset[i]! + b.certificateBytes[i]!),
+          ).toString('hex'),
+          target: b.targetPort[i],
+          history: Buffer.from(
+            b.bytes.subarray(b.historyOffset[i]!, b.historyOffset[i]! + b.historyBytes[i]!),
+          ).toString('latin1'),
           flow: b.flow[i],
           place: b.place[i],
         });
@@ -145,6 +153,15 @@ describe('conn.log', () => {
   });
 });
 
+describe('history', () => {
+  it('is Zeek’s, at most fifteen letters', async () => {
+    const { rows } = await read(
+      tsv('conn', { ...conn, history: 'ShADadFf' }, { ...conn, history: 'D'.repeat(40) }, { ...conn, history: '-' }),
+    );
+    expect(rows.map((r) => r.history)).toEqual(['ShADadFf', 'D'.repeat(15), '']);
+  });
+});
+
 describe('http.log and ssl.log', () => {
   it('a line is an opening of the same flow that carries the name, lower-cased, and counts nothing', async () => {
     const { rows: conns } = await read(tsv('conn', conn));
@@ -162,6 +179,43 @@ describe('http.log and ssl.log', () => {
         payload: [0, 0],
         packets: [0, 0],
       });
+  });
+
+  const ja4 = 't13d1516h2_8daaf6152771_02713d6af862';
+  const sha256 = 'a1'.repeat(32);
+
+  it('JA4 and the certificate’s SHA-256, where the log has them', async () => {
+    const told = {
+      ...ends,
+      server_name: 'a.example',
+      cipher: 'x',
+      ja4,
+      cert_chain_fps: `${sha256},${'b2'.repeat(32)}`,
+    };
+    const { rows } = await read(tsv('ssl', told, { ...told, ja4: '-', cert_chain_fps: 'c3'.repeat(20) }));
+    expect(rows).toMatchObject([
+      { name: 'a.example', ja4, certificate: sha256 },
+      { name: 'a.example', ja4: '', certificate: '' },
+    ]);
+  });
+
+  it('what a proxy was asked for: the host and port of a CONNECT and of an absolute form, whatever Host says', async () => {
+    const request = { ...ends, trans_depth: '1', host: 'proxy.example' };
+    const { rows } = await read(
+      tsv(
+        'http',
+        { ...request, method: 'CONNECT', uri: 'Shop.Example:8443' },
+        { ...request, method: 'CONNECT', uri: '[2001:db8::1]:443' },
+        { ...request, method: 'GET', uri: 'http://b.example/x:9' },
+        { ...request, method: 'GET', uri: '/http://c.example:1/' },
+      ),
+    );
+    expect(rows).toMatchObject([
+      { name: 'shop.example', target: 8443 },
+      { name: '2001:db8::1', target: 443 },
+      { name: 'b.example', target: 80 },
+      { name: 'proxy.example', target: 0 },
+    ]);
   });
 
   it('a line without a name has none; each request of a connection is a row', async () => {

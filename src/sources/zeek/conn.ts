@@ -1,7 +1,9 @@
-// conn.log, http.log and ssl.log to 'flow' rows. conn.log gives a closed flow a line; http.log and ssl.log tell the name that
-// a connection asked for, as an opened row of the same flow number (from the uid) without counts, so that nothing counts twice.
+// conn.log, http.log and ssl.log to 'flow' rows. conn.log gives a closed flow a line; http.log and ssl.log tell whom a
+// connection asked for, its fingerprint and certificate, as an opened row of the same flow number (from the uid) without
+// counts, so that nothing counts twice.
 import { BATCH_ROWS, FlowBatch, FlowPhase, FlowState } from '#events';
 import { parseAddress } from '#lib/address';
+import { FlowTexts, proxyTarget, TEXT_BYTES_MAX } from '../lines/index.ts';
 import type { ZeekLog, ZeekRows } from './log.ts';
 import type { ZeekRow } from './row.ts';
 
@@ -13,11 +15,11 @@ const dotted = (fields: readonly string[]): readonly string[][] => [
 
 export const flowLogs: readonly ZeekLog[] = [
   ...dotted(['conn_state']).map((jsonFields) => ({ path: 'conn', jsonFields, create: () => new ConnRows() })),
-  ...dotted(['trans_depth']).map((jsonFields) => ({ path: 'http', jsonFields, create: () => new NameRows('host', 2) })),
+  ...dotted(['trans_depth']).map((jsonFields) => ({ path: 'http', jsonFields, create: () => new HttpRows() })),
   ...dotted(['server_name', 'cipher']).map((jsonFields) => ({
     path: 'ssl',
     jsonFields,
-    create: () => new NameRows('server_name', 1),
+    create: () => new SslRows(),
   })),
 ];
 
@@ -51,15 +53,20 @@ const portServices: Readonly<Record<number, number>> = {
   20000: 12,
 };
 
-const NAME_BYTES_MAX = 255;
+/** The flow column holds as many of Zeek's letters. */
+const HISTORY_BYTES_MAX = 15;
 
 abstract class Rows implements ZeekRows {
   readonly batch = new FlowBatch();
-  protected namesEnd = 0;
+  protected readonly texts: FlowTexts;
+
+  constructor(textBytes: number) {
+    this.texts = new FlowTexts(this.batch, textBytes);
+  }
 
   clear(): void {
     this.batch.count = 0;
-    this.namesEnd = 0;
+    this.texts.clear();
   }
 
   abstract add(row: ZeekRow, at: number, line: number): string;
@@ -80,18 +87,17 @@ abstract class Rows implements ZeekRows {
     b.originatorPort[i] = count(either(row, 'id.orig_p', 'id_orig_p'), 65_535);
     b.responderPort[i] = count(either(row, 'id.resp_p', 'id_resp_p'), 65_535);
     b.protocol[i] = 6;
-    b.nameOffset[i] = this.namesEnd;
-    b.nameBytes[i] = 0;
-    b.ja4Bytes[i] = 0;
-    b.alpnBytes[i] = 0;
-    b.certificateBytes[i] = 0;
-    b.historyBytes[i] = 0;
+    this.texts.none(i);
     b.targetPort[i] = 0;
     return '';
   }
 }
 
 class ConnRows extends Rows {
+  constructor() {
+    super(HISTORY_BYTES_MAX);
+  }
+
   override add(row: ZeekRow, at: number, line: number): string {
     const fault = this.begin(row, at, line);
     if (fault !== '') return fault;
@@ -117,22 +123,21 @@ class ConnRows extends Rows {
     b.service[i] = services.find(([word]) => words.includes(word))?.[1] ?? portServices[b.responderPort[i]!] ?? 0;
     // WinRM is HTTP by content; its port says what it is for.
     if (b.responderPort[i] === 5985 || b.responderPort[i] === 5986) b.service[i] = 11;
+    this.texts.put(i, b.historyOffset, b.historyBytes, row.text('history'), HISTORY_BYTES_MAX);
     b.count = i + 1;
     return '';
   }
 }
 
-class NameRows extends Rows {
-  readonly #field: string;
-  readonly #service: number;
+abstract class NameRows extends Rows {
+  protected abstract readonly service: number;
 
-  constructor(field: string, service: number) {
-    super();
-    // Room for the longest name in every row: one that finds no place would be lost without a word.
-    this.batch.bytes = new Uint8Array(BATCH_ROWS * NAME_BYTES_MAX);
-    this.#field = field;
-    this.#service = service;
+  constructor() {
+    super(TEXT_BYTES_MAX);
   }
+
+  /** Fills what the line says of whom was asked for. */
+  protected abstract asked(row: ZeekRow, i: number): void;
 
   override add(row: ZeekRow, at: number, line: number): string {
     const fault = this.begin(row, at, line);
@@ -150,14 +155,30 @@ class NameRows extends Rows {
     b.responderPayloadDelta[i] = 0;
     b.state[i] = FlowState.OTH;
     b.samplingRate[i] = 1;
-    b.service[i] = this.#service;
-    const name = row.text(this.#field).replace(/:\d+$/, '').toLowerCase().slice(0, NAME_BYTES_MAX);
-    const bytes = Buffer.from(name, 'latin1');
-    b.bytes.set(bytes, this.namesEnd);
-    b.nameBytes[i] = bytes.length;
-    this.namesEnd += bytes.length;
+    b.service[i] = this.service;
+    this.asked(row, i);
     b.count = i + 1;
     return '';
+  }
+}
+
+class HttpRows extends NameRows {
+  protected override readonly service = 2;
+
+  protected override asked(row: ZeekRow, i: number): void {
+    const target = proxyTarget(row.text('method'), row.text('uri'));
+    this.texts.name(i, target?.name ?? row.text('host').replace(/:\d+$/, ''));
+    if (target !== undefined) this.batch.targetPort[i] = target.port;
+  }
+}
+
+class SslRows extends NameRows {
+  protected override readonly service = 1;
+
+  protected override asked(row: ZeekRow, i: number): void {
+    this.texts.name(i, row.text('server_name'));
+    this.texts.ja4(i, row.text('ja4'));
+    this.texts.certificate(i, row.list('cert_chain_fps')[0] ?? '');
   }
 }
 
