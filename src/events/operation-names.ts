@@ -1,5 +1,6 @@
 // Interfaces of DCERPC by UUID and the operations of them that tell a purpose, with their opnums (MS-SCMR, MS-TSCH, MS-DCOM,
-// MS-WMI, MS-SAMR, MS-DRSR, MS-LSAD, MS-SRVS, MS-WKST, MS-RRP, MS-EVEN6). A packet has the numbers, a Zeek log the names: held
+// MS-WMI, MS-SAMR, MS-DRSR, MS-LSAD, MS-SRVS, MS-WKST, MS-RRP, MS-EVEN6,
+// MS-NRPC, MS-RPRN, MS-EFSR, MS-DFSNM, MS-FSRVP). A packet has the numbers, a Zeek log the names: held
 // here, both give the same row.
 import { OperationAct } from './operation.ts';
 
@@ -12,6 +13,21 @@ interface RpcInterface {
 }
 
 const { Other, Read, Write, Command, Engineering } = OperationAct;
+
+/** MS-EFSR: each opens a path that its caller names. */
+const encryptingFiles: RpcInterface['operations'] = {
+  EfsRpcOpenFileRaw: [0, Read],
+  EfsRpcEncryptFileSrv: [4, Write],
+  EfsRpcDecryptFileSrv: [5, Write],
+  EfsRpcQueryUsersOnFile: [6, Read],
+  EfsRpcQueryRecoveryAgents: [7, Read],
+  EfsRpcRemoveUsersFromFile: [8, Write],
+  EfsRpcAddUsersToFile: [9, Write],
+  EfsRpcFileKeyInfo: [12, Read],
+  EfsRpcDuplicateEncryptionInfoFile: [13, Write],
+  EfsRpcAddUsersToFileEx: [15, Write],
+  EfsRpcFileKeyInfoEx: [16, Read],
+};
 
 export const rpcInterfaces: readonly RpcInterface[] = [
   {
@@ -156,6 +172,8 @@ export const rpcInterfaces: readonly RpcInterface[] = [
     operations: {
       NetrServerReqChallenge: [4, Other],
       NetrLogonGetCapabilities: [21, Other],
+      NetrServerAuthenticate: [5, Other],
+      NetrServerAuthenticate2: [15, Other],
       NetrServerAuthenticate3: [26, Other],
       NetrLogonGetDomainInfo: [29, Read],
       NetrLogonSamLogonWithFlags: [45, Other],
@@ -164,6 +182,28 @@ export const rpcInterfaces: readonly RpcInterface[] = [
       NetrServerPasswordSet2: [30, Engineering],
       NetrLogonSamLogonEx: [39, Other],
     },
+  },
+  // spoolss shares the first field with netlogon (12345678-1234-abcd-ef00-0123456789ab).
+  {
+    uuid: 0x12345678 + 0x100000000,
+    name: 'spoolss',
+    operations: {
+      RpcRemoteFindFirstPrinterChangeNotification: [62, Other],
+      RpcRemoteFindFirstPrinterChangeNotificationEx: [65, Other],
+    },
+  },
+  // c681d488-d850-11d0-8c52-00c04fd90f7e in the pipes of lsarpc and others, df1941c5-fe89-4e79-bf10-463657acf44d in its own.
+  { uuid: 0xc681d488, name: 'efsrpc', operations: encryptingFiles },
+  { uuid: 0xdf1941c5, name: 'efsrpc', operations: encryptingFiles },
+  {
+    uuid: 0x4fc742e0,
+    name: 'netdfs',
+    operations: { NetrDfsAddStdRoot: [12, Write], NetrDfsRemoveStdRoot: [13, Write] },
+  },
+  {
+    uuid: 0xa8e0653c,
+    name: 'FileServerVssAgent',
+    operations: { IsPathSupported: [8, Read], IsPathShadowCopied: [9, Read] },
   },
   { uuid: 0x3919286a, name: 'dssetup', operations: { DsRolerGetPrimaryDomainInformation: [0, Read] } },
   { uuid: 0xf6beaff7, name: 'eventlog6', operations: { EvtRpcClearLog: [6, Engineering] } },
@@ -177,9 +217,10 @@ const acts = new Map(
   ),
 );
 
-/** @param last last octet of the UUID: samr and lsarpc share the first field */
+/** @param last last octet of the UUID: samr and lsarpc share the first field, and so do netlogon and spoolss */
 export function rpcInterfaceOf(uuid: number, last: number): string {
-  return byUuid.get(uuid === 0x12345778 && last === 0xab ? uuid + 0x100000000 : uuid)?.name ?? '';
+  const shared = (uuid === 0x12345778 || uuid === 0x12345678) && last === 0xab;
+  return byUuid.get(shared ? uuid + 0x100000000 : uuid)?.name ?? '';
 }
 
 /** What an operation does; `Other` where no table holds it. */

@@ -17,6 +17,7 @@ import { sctp } from '#decoders/sctp';
 import { tcp } from '#decoders/tcp';
 import type { DetectorKind } from '#detectors';
 import { beacon } from '#detectors/beacon';
+import { credentials } from '#detectors/credentials';
 import { dga } from '#detectors/dga';
 import { dnsBypass } from '#detectors/dns-bypass';
 import { dnsRepeats } from '#detectors/dns-repeats';
@@ -83,6 +84,7 @@ export const detectors: readonly DetectorKind[] = [
   newEdge,
   movement,
   plantWriter,
+  credentials,
   beacon,
   exfiltration,
   scan,

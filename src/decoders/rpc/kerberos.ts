@@ -42,6 +42,7 @@ export function readKerberos(b: Uint8Array, at: number, end: number, rows: Rows)
     const user = principal(b, content, contentEnd, 1);
     const realm = stringAt(b, content, contentEnd, 2);
     const i = rows.add(OperationProtocol.Kerberos, OperationAct.Other, OperationRole.Request, code);
+    rows.batch.objectCount[i] = proofs(b, from, to);
     if (user !== '') rows.batch.setUserText(i, `${user}/${realm}`);
     rows.batch.setObjectText(i, principal(b, content, contentEnd, 3));
   } else if (code === Kdc.AsReply || code === Kdc.TgsReply) {
@@ -69,6 +70,27 @@ export function readKerberos(b: Uint8Array, at: number, end: number, rows: Rows)
     if (user !== '') rows.batch.setUserText(i, `${user}/${stringAt(b, from, to, 9)}`);
     rows.batch.setObjectText(i, principal(b, from, to, 10));
   }
+}
+
+/** Pre-authentication data that prove who asks: encrypted time stamp, signed keys, encrypted challenge, armour (RFC 4120, 7.5.2; RFC 6113). */
+const proving = new Set([2, 16, 17, 136, 138]);
+const PROOFS_MAX = 16;
+
+/** padata [3] SEQUENCE OF { type [1], value [2] }. @returns how many of them prove who asks */
+function proofs(b: Uint8Array, at: number, end: number): number {
+  if (!findTag(b, at, end, CONTEXT, 3, part) || !readHeader(b, part.content, part.contentEnd, part)) return 0;
+  let next = part.content;
+  const to = part.contentEnd;
+  let count = 0;
+  for (let n = 0; n < PROOFS_MAX && next < to && readHeader(b, next, to, part); n++) {
+    next = part.next;
+    if (
+      findTag(b, part.content, part.contentEnd, CONTEXT, 1, part) &&
+      proving.has(integer(b, part.content, part.contentEnd))
+    )
+      count += 1;
+  }
+  return count;
 }
 
 /** INTEGER inside an explicit tag; small and positive ones only. */

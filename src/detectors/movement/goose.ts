@@ -2,7 +2,8 @@
 import type { OperationBatch } from '#events';
 import { addressHash } from '#lib/address';
 import { BoundedMap } from '../bounded-map.ts';
-import { type Signed, type SignName, signed } from './plant-signs.ts';
+import type { Signed } from '../growing.ts';
+import { type SignName, signed } from './plant-signs.ts';
 
 /** A publisher silent this long may have been started anew (IEC 61850-8-1, 18.1.2.5: stNum 1 after a start). */
 const SILENT_MICROS = 600e6;

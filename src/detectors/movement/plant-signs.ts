@@ -1,5 +1,5 @@
 // What plant-writer counts against a host: weight, technique (ATT&CK for ICS) and the words of a title.
-import type { Reason } from '#findings';
+import type { Signed } from '../growing.ts';
 import calibration from './calibration.json' with { type: 'json' };
 
 const c = calibration;
@@ -33,9 +33,5 @@ export const signs = {
 } as const satisfies Readonly<Record<string, Sign>>;
 
 export type SignName = keyof typeof signs;
-
-export interface Signed extends Reason {
-  readonly sign: SignName;
-}
 
 export const signed = (sign: SignName, text: string): Signed => ({ sign, text, bits: signs[sign].bits });

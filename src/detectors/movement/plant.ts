@@ -3,6 +3,7 @@
 // number falls or whose publisher changes.
 import {
   type EventBatch,
+  evidenceOf,
   formatAddress,
   OperationAct,
   OperationBatch,
@@ -12,10 +13,12 @@ import {
 import { addressHash } from '#lib/address';
 import { BoundedMap } from '../bounded-map.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
+import { Growing, type Signed } from '../growing.ts';
+import calibration from './calibration.json' with { type: 'json' };
 import { blockOf, Goose } from './goose.ts';
-import { BLOCKS_MAX, card, FUNCTIONS_MAX, PAIRS_MAX, SERVERS_MAX } from './plant-card.ts';
-import { Claims } from './plant-claim.ts';
-import { type Signed, type SignName, signed } from './plant-signs.ts';
+import { BLOCKS_MAX, CLAIMS_MAX, card, FUNCTIONS_MAX, PAIRS_MAX, SERVERS_MAX } from './plant-card.ts';
+import { plantFinding } from './plant-claim.ts';
+import { type SignName, signed } from './plant-signs.ts';
 import { Effect, effectOf, functionName, protocolNames } from './plant-words.ts';
 import { noPressure, type Pressure, pressedBy, refusedOf } from './pressure.ts';
 
@@ -55,11 +58,10 @@ class PlantWriter implements Detector {
   readonly #pairs = new BoundedMap<number, Pair>(PAIRS_MAX, this.#drop);
   readonly #servers = new BoundedMap<number, Server>(SERVERS_MAX, this.#drop);
   readonly #goose = new Goose(BLOCKS_MAX, this.#drop);
-  readonly #claims: Claims;
+  readonly #claims = new Growing(CLAIMS_MAX, this.#drop, calibration.mediumBits);
 
   constructor(context: DetectorContext) {
     this.#context = context;
-    this.#claims = new Claims(context, this.#drop);
   }
 
   observe(batch: EventBatch): void {
@@ -137,15 +139,7 @@ class PlantWriter implements Detector {
     const role = this.#context.city.assetByIp(from)?.role ?? '';
     if (/engineering|maintenance/.test(role))
       reasons.push(signed('engineeringRole', 'the source is an engineering station by its role'));
-    this.#claims.grow(
-      batch,
-      i,
-      from,
-      to,
-      protocol,
-      reasons,
-      `${from}>${addressHash(batch.addresses, w + 4)}|${protocol}`,
-    );
+    this.#tell(batch, i, from, to, protocol, reasons, `${from}>${to}|${protocol}`);
   }
 
   #message(batch: OperationBatch, i: number): void {
@@ -153,7 +147,22 @@ class PlantWriter implements Detector {
     const reasons = this.#goose.judge(key, batch, i);
     if (reasons.length === 0) return;
     const from = formatAddress(batch.addresses, 8 * i);
-    this.#claims.grow(batch, i, from, batch.objectText(i), OperationProtocol.Goose, reasons, `goose|${key}`);
+    this.#tell(batch, i, from, batch.objectText(i), OperationProtocol.Goose, reasons, `goose|${key}`);
+  }
+
+  #tell(
+    batch: OperationBatch,
+    i: number,
+    client: string,
+    server: string,
+    protocol: number,
+    reasons: readonly Signed[],
+    key: string,
+  ): void {
+    const flow = `${client}:${batch.clientPort[i]} > ${server}:${batch.serverPort[i]}`;
+    const evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
+    const claim = this.#claims.grow(key, batch.at[i]!, reasons, evidence);
+    if (claim !== undefined) this.#context.claim(plantFinding(this.#context, claim, client, server, protocol));
   }
 
   advance(): void {}

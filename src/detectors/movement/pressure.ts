@@ -1,7 +1,8 @@
 // How a host presses a controller, whatever it asks for: more requests than are answered, messages that break the protocol,
 // passwords that are refused.
 import { MALFORMED } from '#events';
-import { type Signed, signed } from './plant-signs.ts';
+import type { Signed } from '../growing.ts';
+import { signed } from './plant-signs.ts';
 
 /** Requests in a row without an answer; fast pollers have some tens under way. */
 const FLOOD_REQUESTS = 100;
