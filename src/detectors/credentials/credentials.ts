@@ -151,7 +151,8 @@ class Credentials implements Detector {
   #refused(b: OperationBatch, i: number, user: string): void {
     if (user === '' || user.endsWith('$')) return;
     const seen = this.#note(b, i, 'spray', user);
-    const tries = this.#note(b, i, 'guess', `${user} ${b.place[i]}`, c.guess.seconds * 1e6);
+    const tries = this.#note(b, i, 'guess', `${user} ${b.place[i]}`, c.guess.seconds * 1e6).count(`${user} `);
+    this.#level(b, i, 'guess', tries, (k) => `${k} passwords of ${user} refused within a minute`);
     if (this.#signsInForMany(b, i, seen.size)) return;
     this.#level(
       b,
@@ -160,7 +161,6 @@ class Credentials implements Detector {
       seen.size,
       (k) => `passwords of ${k} users refused within ten minutes: ${this.#some(b, i, 'spray')}`,
     );
-    this.#level(b, i, 'guess', tries.size, (k) => `${k} passwords refused within a minute, the last of ${user}`);
   }
 
   /** A gateway or mail server that signs in for its users is told by those who get in. */

@@ -25,6 +25,13 @@ export class Recent {
     return this.#seen.has(key);
   }
 
+  /** How many keys begin so. */
+  count(prefix: string): number {
+    let n = 0;
+    for (const key of this.#seen.keys()) if (key.startsWith(prefix)) n += 1;
+    return n;
+  }
+
   get size(): number {
     return this.#seen.size;
   }
