@@ -1,6 +1,14 @@
 // The parts of a finding that detectors write alike: what reasons come to, who is in doubt, and what follows from card and bits.
 import type { City } from '#city';
-import { type AssetRef, bitsToConfidence, type Finding, findingId, type Reason, type Subject } from '#findings';
+import {
+  type AssetRef,
+  bitsToConfidence,
+  type Evidence,
+  type Finding,
+  findingId,
+  type Reason,
+  type Subject,
+} from '#findings';
 import type { DetectorCard } from './contract.ts';
 
 /** A finding but for what follows from the card and from its bits. */
@@ -15,6 +23,16 @@ export function weightOf(reasons: Reason[]): { bits: number; reasons: Reason[] }
 export function assetOf(city: City, ip: string): AssetRef {
   const known = city.assetByIp(ip);
   return known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+}
+
+/** Evidence with each place once. */
+export function distinctEvidence(list: readonly Evidence[]): Evidence[] {
+  const places = new Map<string, Evidence>();
+  for (const e of list) {
+    const key = `${e.file}\u0000${e.frame ?? e.line ?? e.offset}`;
+    if (!places.has(key)) places.set(key, e);
+  }
+  return [...places.values()];
 }
 
 /** @param keyedBy what the id is made of, where the subject may change while it is the same finding */

@@ -1,7 +1,9 @@
 // A suspect and its judgement become a finding.
+
 import type { City } from '#city';
 import { evidenceOf, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { assetOf, distinctEvidence } from '../claim.ts';
 import { rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -22,8 +24,7 @@ export function findingOf(s: Suspect, city: City): Finding {
   const ip = formatAddress(Uint32Array.from(s.client), 0);
   const known = city.assetByIp(ip);
   const who = known?.id ?? ip;
-  const asset: AssetRef =
-    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  const asset = assetOf(city, ip);
   const likely = s.likely().map((r) => r.name);
   const first = place(s.first);
   const subject: Subject = likely.length > 0 ? { type: 'domain', value: likely[0]! } : { type: 'asset', value: who };
@@ -53,7 +54,9 @@ export function findingOf(s: Suspect, city: City): Finding {
       { text: `failed: ${s.sample.join(' ')}`, bits: 0 },
       ...(likely.length > 0 ? [{ text: `of the same make and resolved: ${likely.join(' ')}`, bits: 0 }] : []),
     ],
-    evidence: dedupe(s.evidence.length > 0 ? s.evidence.map(place) : [s.first, s.decisive, s.last].map(place)),
+    evidence: distinctEvidence(
+      s.evidence.length > 0 ? s.evidence.map(place) : [s.first, s.decisive, s.last].map(place),
+    ),
     count: s.names,
     response:
       level < 2 || isResolver
@@ -69,9 +72,4 @@ export function findingOf(s: Suspect, city: City): Finding {
 
 function place(s: Sighting): Evidence {
   return evidenceOf(s.origin, s.place);
-}
-
-function dedupe(list: Evidence[]): Evidence[] {
-  const key = (e: Evidence): string => `${e.file}\u0000${e.frame ?? e.line ?? e.offset}`;
-  return [...new Map(list.map((e) => [key(e), e])).values()];
 }

@@ -1,7 +1,9 @@
 // A client and a judgement become a finding.
+
 import type { City } from '#city';
 import { evidenceOf, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
+import { assetOf, distinctEvidence } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import type { Claimed, Client, Sighting } from './client.ts';
@@ -38,8 +40,7 @@ export function findingOf(c: Client, kind: Kind, claimed: Claimed, j: Judgement,
   const ip = formatAddress(Uint32Array.from(c.words), 0);
   const known = city.assetByIp(ip);
   const who = known?.id ?? ip;
-  const asset: AssetRef =
-    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  const asset = assetOf(city, ip);
   const subject: Subject =
     kind === 'bypass' || kind === 'blind' ? { type: 'service', value: 'dns' } : { type: 'ip', value: span.to };
   const first = evidenceOf(span.first.origin, span.first.place);
@@ -65,7 +66,7 @@ export function findingOf(c: Client, kind: Kind, claimed: Claimed, j: Judgement,
     ...(kind === 'raw' ? { tool: 'iodine' } : {}),
     techniques: kind === 'raw' || kind === 'foreign' ? ['T1572', 'T1048'] : ['T1572', 'T1071.004'],
     reasons: j.reasons,
-    evidence: dedupe([first, ...[claimed.decisive, span.last].map((s) => evidenceOf(s.origin, s.place))]),
+    evidence: distinctEvidence([first, ...[claimed.decisive, span.last].map((s) => evidenceOf(s.origin, s.place))]),
     count: span.count,
     response:
       kind === 'raw' && claimed.level === 3
@@ -73,8 +74,4 @@ export function findingOf(c: Client, kind: Kind, claimed: Claimed, j: Judgement,
         : [],
     ...(subject.type === 'ip' ? { links: [`ip:${span.to}`] } : {}),
   };
-}
-
-function dedupe(list: Evidence[]): Evidence[] {
-  return [...new Map(list.map((e) => [`${e.file}\u0000${e.frame ?? e.line ?? e.offset}`, e])).values()];
 }

@@ -1,13 +1,15 @@
 // Repeats past the cached lifetime, per client and registered domain. The quiet path is one probe of a small table: a name asked
 // for the first time, or again while its answer lives, says nothing to anybody outside and ends there.
+
 import type { City } from '#city';
 import { type DnsBatch, type EventBatch, evidenceOf, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
+import { bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
 import { linearCount } from '#lib/sketch';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { registeredStart } from '#lib/suffix';
 import { type PackedPairs, PairTable } from '#lib/table';
 import { hashWireName, LOWER } from '#lib/wirename';
+import { assetOf, distinctEvidence } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
 import { isUnder, presentWire, rpzOf } from '../rpz.ts';
@@ -327,8 +329,7 @@ function fieldRole(city: City, s: Sequence): string {
 function findingOf(s: Sequence, j: Judgement, city: City): Finding {
   const ip = formatAddress(Uint32Array.from(s.client), 0);
   const known = city.assetByIp(ip);
-  const asset: AssetRef =
-    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  const asset = assetOf(city, ip);
   // With one name that name is the subject; several share the registered domain.
   const name = presentWire(s.hashes.length === 1 ? s.names[0]! : s.registered);
   const subject: Subject = { type: 'domain', value: name };
@@ -358,7 +359,7 @@ function findingOf(s: Sequence, j: Judgement, city: City): Finding {
     leakedBytesAtAlert: j.kind === 'poll' ? 0 : Math.round(s.upBitsAtAlert / 8),
     techniques: j.kind === 'poll' ? ['T1071.004'] : ['T1071.004', 'T1029'],
     reasons: j.reasons,
-    evidence: distinct([
+    evidence: distinctEvidence([
       first,
       evidenceOf(s.decisive.origin, s.decisive.place),
       evidenceOf(s.last.origin, s.last.place),
@@ -367,9 +368,4 @@ function findingOf(s: Sequence, j: Judgement, city: City): Finding {
     response: isHigh ? rpzOf(name, city) : [],
     links: [`domain:${presentWire(s.registered)}`],
   };
-}
-
-function distinct<T extends { file: string; frame?: number; line?: number; offset?: number }>(list: T[]): T[] {
-  const key = (e: T): string => `${e.file}\u0000${e.frame ?? e.line ?? e.offset}`;
-  return list.filter((e, i) => i === list.findIndex((x) => key(x) === key(e)));
 }

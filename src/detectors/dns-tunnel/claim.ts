@@ -1,7 +1,9 @@
 // A suspect and its judgement become a finding.
+
 import type { City } from '#city';
 import { evidenceOf, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { assetOf, distinctEvidence } from '../claim.ts';
 import { isUnder, presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -46,15 +48,16 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
   const cut = cutOf(s);
   const ip = formatAddress(Uint32Array.from(s.client), 0);
   const known = city.assetByIp(ip);
-  const asset: AssetRef =
-    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  const asset = assetOf(city, ip);
   const prefix = cut === '.' ? presentWire(s.sampled[0] ?? '').split('.')[0]! : '';
   const subject: Subject = { type: 'domain', value: cut === '.' ? `${prefix}.*` : cut };
   const first = place(s.first);
   // The cut may be refined as names come in; the id is that of the first claim.
   if (s.id === '') s.id = findingId(card.name, subject, asset, first);
   const reasons = [...j.reasons].sort((a, b) => Math.abs(b.bits) - Math.abs(a.bits));
-  const evidence: Evidence[] = evidenceAll ? s.evidence.map(place) : dedupe([first, place(s.decisive), place(s.last)]);
+  const evidence: Evidence[] = evidenceAll
+    ? s.evidence.map(place)
+    : distinctEvidence([first, place(s.decisive), place(s.last)]);
   const up = Math.round(s.leakedUp);
   const techniques = ['T1071.004', 'T1572', ...(s.leakedUp > s.leakedDown ? ['T1048.003'] : [])];
   return {
@@ -86,12 +89,4 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
     response: level === 2 ? rpzOf(cut, city) : [],
     links: cut === '.' ? [] : [...new Set([`domain:${cut}`, `domain:${presentWire(s.registered)}`])],
   };
-}
-
-function dedupe(list: Evidence[]): Evidence[] {
-  return list.filter(
-    (e, i) =>
-      i ===
-      list.findIndex((x) => x.file === e.file && (x.frame ?? x.line ?? x.offset) === (e.frame ?? e.line ?? e.offset)),
-  );
 }

@@ -1,7 +1,9 @@
 // An answer that fails becomes a finding: one for each signed zone, server and kind, counted as more come.
+
 import type { City } from '#city';
 import { evidenceOf, formatAddress, type Origin } from '#events';
 import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { distinctEvidence } from '../claim.ts';
 import { card } from './card.ts';
 import type { Judgement, Kind } from './judge.ts';
 import { type Name, textOf } from './names.ts';
@@ -89,17 +91,9 @@ export function findingOf(c: Claim, city: City, evidenceAll: boolean): Finding {
     lastAt: c.lastAt,
     techniques: techniques[c.kind],
     reasons: [...reasons].sort((a, b) => b.bits - a.bits),
-    evidence: dedupe((evidenceAll ? c.evidence : [c.first, c.decisive, c.last]).map(place)),
+    evidence: distinctEvidence((evidenceAll ? c.evidence : [c.first, c.decisive, c.last]).map(place)),
     count: c.count,
     response: [],
     links: [...new Set([`domain:${zone}`, `domain:${name}`])],
   };
-}
-
-function dedupe(list: Evidence[]): Evidence[] {
-  const seen = new Set<string>();
-  return list.filter((e) => {
-    const key = `${e.file} ${e.frame ?? e.line ?? e.offset}`;
-    return !seen.has(key) && seen.add(key);
-  });
 }

@@ -1,14 +1,15 @@
 // A hop as a finding: the asset in doubt is the one that was stepped onto.
 import type { City } from '#city';
-import { bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
-import { assetOf } from '../claim.ts';
+import type { Evidence, Finding, Reason } from '#findings';
+import { assetOf, findingOf } from '../claim.ts';
 import calibration from './calibration.json' with { type: 'json' };
+import { card } from './card.ts';
 import type { Hop } from './hop.ts';
 import { ways } from './ways.ts';
 
 const c = calibration;
 
-export function findingOf(city: City, hop: Hop, bits: number, reasons: readonly Reason[]): Finding {
+export function hopFinding(city: City, hop: Hop, bits: number, reasons: readonly Reason[]): Finding {
   const asset = assetOf(city, hop.to);
   const subject = { type: 'asset', value: city.assetByIp(hop.from)?.id ?? hop.from } as const;
   const t = hop.ticket;
@@ -28,15 +29,8 @@ export function findingOf(city: City, hop: Hop, bits: number, reasons: readonly 
   else if (t !== undefined && t.switched !== '') techniques.add('T1078');
   const names = [...new Set(hop.steps.map((s) => ways[s.way]!.name))];
   const said = names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : names[0];
-  return {
-    kind: 'finding',
-    id: findingId('movement', subject, asset, hop.steps[0]!.evidence),
-    plane: 'flow',
-    detector: 'movement',
-    family: 'movement',
+  return findingOf(card, c, {
     title: `${subject.value} stepped onto ${asset.id ?? hop.to} by ${said}`,
-    severity: bits >= c.highBits ? 'high' : 'medium',
-    confidence: bitsToConfidence(bits, c.priorBits),
     bits,
     asset,
     subject,
@@ -49,5 +43,5 @@ export function findingOf(city: City, hop: Hop, bits: number, reasons: readonly 
     count: hop.steps.reduce((n, s) => n + s.count, 0),
     response: [{ type: 'nft', record: `add element inet parapet denied { ${hop.from} . ${hop.to} timeout 4h }` }],
     links: [`ip:${hop.from}`, ...(hop.stranger === undefined ? [] : [`ip:${hop.stranger.peer}`])],
-  };
+  });
 }

@@ -19,7 +19,7 @@ import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { SameFlow } from '../same-flow.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
-import { findingOf } from './claim.ts';
+import { hopFinding } from './claim.ts';
 import { Fetches } from './fetched.ts';
 import { Habits, LEARN_MICROS } from './habits.ts';
 import { type Hop, judge, repeat, stepOf } from './hop.ts';
@@ -229,7 +229,7 @@ class Movement implements Detector {
       for (const s of hop.steps) this.#habits.suspect(hop.from, hop.to, s.way);
     }
     hop.bits = bits;
-    this.#context.claim(findingOf(this.#context.city, hop, bits, reasons));
+    this.#context.claim(hopFinding(this.#context.city, hop, bits, reasons));
   }
 
   advance(): void {}

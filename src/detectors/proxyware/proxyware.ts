@@ -1,9 +1,11 @@
 // Devices that meet the names of services which pay for bandwidth, in DNS questions or in the names of their flows.
 // A quiet row costs one hash over its name and a probe at each dot; a string is made for a match.
+
 import type { City } from '#city';
 import { DnsBatch, type EventBatch, evidenceOf, FlowBatch, formatAddress, type Origin } from '#events';
-import { type AssetRef, bitsToConfidence, type Finding, findingId } from '#findings';
+import type { Finding } from '#findings';
 import { addressHash, parseAddress } from '#lib/address';
+import { assetOf, findingOf } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_MAX, HITS_MAX } from './card.ts';
@@ -184,30 +186,21 @@ class Proxyware implements Detector {
   #finding(d: Device): Finding {
     const ip = formatAddress(Uint32Array.from(d.words), 0);
     const known = this.#context.city.assetByIp(ip);
-    const asset: AssetRef =
-      known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+    const asset = assetOf(this.#context.city, ip);
     const subject = { type: 'asset', value: known?.id ?? ip } as const;
     const { reasons } = judge(d.hits, d.dashed);
     const strongest = [...d.hits]
       .filter((h) => h.entry.role !== 'site')
       .sort((a, b) => c.roleBits[b.entry.role] - c.roleBits[a.entry.role])[0]!.entry;
-    const first = evidenceOf(d.origin, d.firstPlace);
-    const places = this.#context.evidenceAll ? d.evidence : [d.firstPlace, d.decisivePlace, d.lastPlace];
-    return {
-      kind: 'finding',
-      id: findingId(card.name, subject, asset, first),
-      plane: card.plane,
-      detector: card.name,
-      family: card.family,
+    const places = [d.firstPlace, ...(this.#context.evidenceAll ? d.evidence : [d.decisivePlace, d.lastPlace])];
+    return findingOf(card, c, {
       title: `${known?.id ?? ip} is enrolled with ${strongest.service}, which sells its connection to strangers`,
-      severity: d.bits >= c.highBits ? 'high' : 'medium',
-      confidence: Number(bitsToConfidence(d.bits, c.priorBits).toPrecision(5)),
-      bits: Number(d.bits.toFixed(2)),
+      bits: d.bits,
       asset,
       subject,
       firstAt: d.firstAt,
       at: d.alertAt,
-      lastAt: Math.max(d.lastAt, d.alertAt),
+      lastAt: d.lastAt,
       tool: strongest.service,
       techniques: card.techniques,
       reasons,
@@ -219,7 +212,7 @@ class Proxyware implements Detector {
         { type: 'rpz', record: `*.${strongest.name} CNAME .` },
         { type: 'trust', record: `${known?.id ?? ip} until the client is removed` },
       ],
-    };
+    });
   }
 
   snapshot(): unknown {

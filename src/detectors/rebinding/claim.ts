@@ -1,7 +1,9 @@
 // A suspect becomes a finding.
+
 import type { City } from '#city';
 import { evidenceOf, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
+import { bitsToConfidence, type Evidence, type Finding, findingId, type Reason } from '#findings';
+import { assetOf, distinctEvidence } from '../claim.ts';
 import { rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
@@ -19,8 +21,7 @@ export function findingOf(s: Suspect, reasons: Reason[], city: City): Finding {
   const ip = formatAddress(Uint32Array.from(s.client), 0);
   const known = city.assetByIp(ip);
   const who = known?.id ?? ip;
-  const asset: AssetRef =
-    known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+  const asset = assetOf(city, ip);
   const subject = { type: 'domain', value: s.zone } as const;
   const first = place(s.first);
   if (s.id === '') s.id = findingId(card.name, subject, asset, first);
@@ -50,7 +51,7 @@ export function findingOf(s: Suspect, reasons: Reason[], city: City): Finding {
       ...(s.inside.length > 1 ? [{ text: `it pointed at ${s.inside.join(' ')}`, bits: 0 }] : []),
       ...(s.names.length > 1 ? [{ text: `names: ${s.names.join(' ')}`, bits: 0 }] : []),
     ],
-    evidence: dedupe(sights.map(place)),
+    evidence: distinctEvidence(sights.map(place)),
     count: s.turns,
     response:
       level === 3 && !isResolver
@@ -63,8 +64,4 @@ export function findingOf(s: Suspect, reasons: Reason[], city: City): Finding {
 
 function place(s: Sighting): Evidence {
   return evidenceOf(s.origin, s.place);
-}
-
-function dedupe(list: Evidence[]): Evidence[] {
-  return [...new Map(list.map((e) => [`${e.file}\u0000${e.frame ?? e.line ?? e.offset}`, e])).values()];
 }

@@ -1,10 +1,12 @@
 // A device sold as a proxy. Encrypted or not, what it fetches for a stranger must leave it again through another flow: the octets
 // of a visit to a destination that it never needed are mirrored by a session that ends with it, or by what a long channel moved
 // in the same span. Each visit is asked once whether another flow mirrors it; chance answers how surprising so many are.
+
 import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress } from '#events';
-import { type AssetRef, bitsToConfidence, type Evidence, type Finding, findingId } from '#findings';
+import type { Evidence, Finding } from '#findings';
 import { addressHash, isGroupAddress } from '#lib/address';
 import { registeredName } from '#lib/suffix';
+import { assetOf, findingOf } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
@@ -274,28 +276,19 @@ class Relay implements Detector {
     const { city } = this.#context;
     const ip = formatAddress(Uint32Array.from(d.words), 0);
     const known = city.assetByIp(ip);
-    const asset: AssetRef =
-      known === undefined ? { ip } : { id: known.id, ip, ...(known.role === '' ? {} : { role: known.role }) };
+    const asset = assetOf(city, ip);
     const { reasons } = judge({ ...d, names: d.relayed });
-    const first = evidenceOf(d.origin, d.firstPlace);
     const subject = { type: 'asset', value: known?.id ?? ip } as const;
-    const places = this.#context.evidenceAll ? d.evidence : [d.firstPlace, d.decisivePlace, d.lastPlace];
+    const places = [d.firstPlace, ...(this.#context.evidenceAll ? d.evidence : [d.decisivePlace, d.lastPlace])];
     const evidence: Evidence[] = [...new Set(places)].map((p) => evidenceOf(d.origin, p));
-    return {
-      kind: 'finding',
-      id: findingId(card.name, subject, asset, first),
-      plane: card.plane,
-      detector: card.name,
-      family: card.family,
+    return findingOf(card, c, {
       title: `${known?.id ?? ip} hands on other people's traffic to ${d.peers.size} strangers: it is used as a proxy`,
-      severity: d.bits >= c.highBits ? 'high' : 'medium',
-      confidence: Number(bitsToConfidence(d.bits, c.priorBits).toPrecision(5)),
-      bits: Number(d.bits.toFixed(2)),
+      bits: d.bits,
       asset,
       subject,
-      firstAt: Math.min(d.firstMatchAt, d.alertAt),
+      firstAt: d.firstMatchAt,
       at: d.alertAt,
-      lastAt: Math.max(d.lastMatchAt, d.alertAt),
+      lastAt: d.lastMatchAt,
       techniques: card.techniques,
       reasons,
       evidence,
@@ -306,7 +299,7 @@ class Relay implements Detector {
         { type: 'nft', record: `add element inet parapet quarantine { ${ip} timeout 4h }` },
         { type: 'trust', record: `${known?.id ?? ip} until repaired` },
       ],
-    };
+    });
   }
 
   snapshot(): unknown {
