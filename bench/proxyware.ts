@@ -199,6 +199,11 @@ export function figuresOf(name: string, t: Tally, goals = false): Figure[] {
       unit: `min ${delays.length > 5 ? range(medianInterval(delays)) : ''}`,
     },
     { name: `${name}: delay, p95`, value: quantile(delays, 0.95), unit: 'min', ...(goals ? { goal: '<= 15' } : {}) },
+    {
+      name: `${name}: found within 15 minutes of the first relay`,
+      value: delays.filter((d) => d <= 15).length,
+      unit: `of ${delays.length} found`,
+    },
   ];
 }
 
