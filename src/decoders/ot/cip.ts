@@ -22,10 +22,11 @@ const changes = new Set([2, 4, 8, 9, 16]);
 const deviceClasses = new Set([0x8b, 0x8e, 0xf5]);
 /** Program, routine and tag of Logix controllers (as public dissectors and captures show them): made, deleted, filled. */
 const programClasses = new Set([0x68, 0x6a, 0x6b]);
-const PROGRAM_TRANSFER = [0x4f, 0x50] as const;
-/** File object (vol. 1, 5-42): initiate download, download transfer, clear. */
+/** Create, delete, and the two that fill them. */
+const programChanges = new Set([0x08, 0x09, 0x4f, 0x50]);
+/** File object (vol. 1, 5-42): initiate download, initiate partial write, download transfer, clear. */
 const FILE_CLASS = 0x37;
-const FILE_CHANGES = [0x4c, 0x4e, 0x50, 0x51] as const;
+const fileChanges = new Set([0x4c, 0x4e, 0x50, 0x51]);
 
 const acts: Readonly<Record<number, number>> = {
   1: Read,
@@ -123,15 +124,13 @@ function service(b: Uint8Array, at: number, end: number, rows: Rows, depth: numb
 }
 
 function actOf(code: number, classId: number): number {
-  if (classId === FILE_CLASS && has(FILE_CHANGES, code)) return Engineering;
-  if (programClasses.has(classId) && (code === 8 || code === 9 || has(PROGRAM_TRANSFER, code))) return Engineering;
+  if (classId === FILE_CLASS && fileChanges.has(code)) return Engineering;
+  if (programClasses.has(classId) && programChanges.has(code)) return Engineering;
   if (deviceClasses.has(classId) && changes.has(code)) return Engineering;
   if (code === 0x4e && classId !== CONNECTION_MANAGER) return Write;
   if (code === 0x52 && classId !== CONNECTION_MANAGER) return Read;
   return acts[code] ?? Other;
 }
-
-const has = (codes: readonly number[], code: number): boolean => codes.includes(code);
 
 /** Multiple service packet: count, offsets from the count on. */
 function several(b: Uint8Array, at: number, end: number, rows: Rows, depth: number): void {

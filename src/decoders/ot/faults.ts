@@ -23,7 +23,8 @@ export const faults: FaultTable = {
   },
   DNP3_CRC: {
     text: 'A DNP3 frame has a checksum that is wrong (IEEE 1815, 9.2.4).',
-    remedy: 'Look at the sender: serial noise does not reach TCP, so this was made or damaged on purpose.',
+    remedy:
+      'Look at the sender: a terminal server hands on the noise of its serial line, one frame in thousands; more were made or damaged on purpose.',
     lost: 'the frame',
   },
   DNP3_FUNCTION: {

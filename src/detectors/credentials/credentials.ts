@@ -93,14 +93,14 @@ class Credentials implements Detector {
     const proved = this.#asked.get(`${client} ${user}`);
     this.#asked.delete(`${client} ${user}`);
     if (proved === false) {
-      const n = this.#note(b, i, 'unproved', user).size;
+      const users = this.#note(b, i, 'unproved', user);
       this.#level(
         b,
         i,
         'unproved',
-        n,
+        users.size,
         (k) =>
-          `tickets of ${k} users given without proof of who asks, which lets their passwords be guessed elsewhere: ${this.#some(b, i, 'unproved')}`,
+          `tickets of ${k} users given without proof of who asks, which lets their passwords be guessed elsewhere: ${some(users)}`,
       );
     }
     const host = this.#hosts.get(client);
@@ -119,14 +119,14 @@ class Credentials implements Detector {
       return;
     }
     if (!weak || this.#controllers.get(server) === true) return;
-    const n = this.#note(b, i, 'roast', service).size;
+    const services = this.#note(b, i, 'roast', service);
     this.#level(
       b,
       i,
       'roast',
-      n,
+      services.size,
       (k) =>
-        `tickets to ${k} services in RC4 within ten minutes, which lets their passwords be guessed elsewhere: ${this.#some(b, i, 'roast')}`,
+        `tickets to ${k} services in RC4 within ten minutes, which lets their passwords be guessed elsewhere: ${some(services)}`,
     );
   }
 
@@ -144,7 +144,7 @@ class Credentials implements Detector {
       i,
       'probe',
       seen.size,
-      (k) => `${k} users asked for within ten minutes that there are not: ${this.#some(b, i, 'probe')}`,
+      (k) => `${k} users asked for within ten minutes that there are not: ${some(seen)}`,
     );
   }
 
@@ -154,13 +154,7 @@ class Credentials implements Detector {
     const tries = this.#note(b, i, 'guess', `${user} ${b.place[i]}`, c.guess.seconds * 1e6).count(`${user} `);
     this.#level(b, i, 'guess', tries, (k) => `${k} passwords of ${user} refused within a minute`);
     if (this.#signsInForMany(b, i, seen.size)) return;
-    this.#level(
-      b,
-      i,
-      'spray',
-      seen.size,
-      (k) => `passwords of ${k} users refused within ten minutes: ${this.#some(b, i, 'spray')}`,
-    );
+    this.#level(b, i, 'spray', seen.size, (k) => `passwords of ${k} users refused within ten minutes: ${some(seen)}`);
   }
 
   /** A gateway or mail server that signs in for its users is told by those who get in. */
@@ -223,15 +217,6 @@ class Credentials implements Detector {
     const recent = host[kind];
     recent.note(key, b.at[i]!, window);
     return recent;
-  }
-
-  #some(b: OperationBatch, i: number, kind: Kind): string {
-    return (
-      this.#hosts
-        .get(formatAddress(b.addresses, 8 * i))
-        ?.[kind].some(3)
-        .join(', ') ?? ''
-    );
   }
 
   /** A sign that weighs more the more there are: told when a count of the calibration is reached. */
@@ -309,6 +294,9 @@ class Credentials implements Detector {
 }
 
 const blank = (): Host => Object.fromEntries(kinds.map((k) => [k, new Recent(KEYS_MAX)])) as Host;
+
+/** A few, for people. */
+const some = (of: Recent): string => of.some(3).join(', ');
 
 const say = (sign: SignName, bits: number, text: string): Signed => ({ sign, bits, text });
 

@@ -16,6 +16,27 @@ export const protocolNames: Readonly<Record<number, string>> = {
   [P.Profinet]: 'PROFINET',
 };
 
+/** User data: security group, password (decoders/ot/s7). */
+const S7_PASSWORD = 0x10501;
+/** What a DCP Set sets (decoders/ot/profinet). */
+const Dcp = {
+  Address: 0x10102,
+  AddressAndServers: 0x10103,
+  Name: 0x10202,
+  ResetFactory: 0x10505,
+  Reset: 0x10506,
+} as const;
+const CipClass = {
+  Identity: 0x01,
+  File: 0x37,
+  Program: 0x68,
+  Routine: 0x6a,
+  Tag: 0x6b,
+  Clock: 0x8b,
+  Mode: 0x8e,
+  Interface: 0xf5,
+} as const;
+
 const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
   [P.Modbus]: {
     5: 'write single coil',
@@ -57,7 +78,7 @@ const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
     28: 'download ended',
     40: 'program invocation',
     41: 'stop',
-    66817: 'password',
+    [S7_PASSWORD]: 'password',
   },
   [P.Mms]: { 5: 'write', 11: 'define variable list', 76: 'delete file' },
   [P.Bacnet]: { 15: 'write property', 16: 'write properties', 17: 'communication control', 20: 'reinitialise' },
@@ -75,22 +96,22 @@ const words: Readonly<Record<number, Readonly<Record<number, string>>>> = {
   },
   [P.OpcUa]: { 673: 'write', 712: 'call' },
   [P.Profinet]: {
-    65794: 'set address',
-    65795: 'set address and name servers',
-    66050: 'set name of station',
-    66821: 'reset to the state of the factory',
-    66822: 'reset to the state of the factory',
+    [Dcp.Address]: 'set address',
+    [Dcp.AddressAndServers]: 'set address and name servers',
+    [Dcp.Name]: 'set name of station',
+    [Dcp.ResetFactory]: 'reset to the state of the factory',
+    [Dcp.Reset]: 'reset to the state of the factory',
   },
 };
 const cipObjects: Readonly<Record<number, string>> = {
-  1: 'identity',
-  55: 'file',
-  104: 'program',
-  106: 'routine',
-  107: 'tag',
-  139: 'clock',
-  142: 'mode',
-  245: 'network interface',
+  [CipClass.Identity]: 'identity',
+  [CipClass.File]: 'file',
+  [CipClass.Program]: 'program',
+  [CipClass.Routine]: 'routine',
+  [CipClass.Tag]: 'tag',
+  [CipClass.Clock]: 'clock',
+  [CipClass.Mode]: 'mode',
+  [CipClass.Interface]: 'network interface',
 };
 
 export function functionName(protocol: number, code: number, object: string, number: number): string {
@@ -112,12 +133,9 @@ const stopCodes: Readonly<Record<number, readonly number[]>> = {
   // CIP reset, start, stop; PCCC shut down, restart, mode, memory, and command 07 (outputs, scanning).
   [P.Cip]: [5, 6, 7, 0x20f07, 0x20f0a, 0x20f3a, 0x20f57, 0x20f80, 0x20700, 0x20701, 0x20703],
   // DCP: reset to the state of the factory.
-  [P.Profinet]: [0x10505, 0x10506],
+  [P.Profinet]: [Dcp.ResetFactory, Dcp.Reset],
 };
-const S7_PASSWORD = 0x10501;
-const CIP_MODE = 0x8e;
-const CIP_INTERFACE = 0xf5;
-const CIP_PROGRAM = [0x37, 0x68, 0x6a, 0x6b];
+const loadedClasses: ReadonlySet<number> = new Set([CipClass.File, CipClass.Program, CipClass.Routine, CipClass.Tag]);
 
 /** @returns one of Effect for an operation that is engineering or shows a password */
 export function effectOf(protocol: number, code: number, object: string, number: number): number {
@@ -132,9 +150,9 @@ export function effectOf(protocol: number, code: number, object: string, number:
     case P.Profinet:
       return Effect.Moves;
     case P.Cip:
-      if (number === CIP_MODE) return Effect.Stops;
-      if (number === CIP_INTERFACE) return Effect.Moves;
-      return CIP_PROGRAM.includes(number) || cipDownloads.has(code) ? Effect.Loads : Effect.Works;
+      if (number === CipClass.Mode) return Effect.Stops;
+      if (number === CipClass.Interface) return Effect.Moves;
+      return loadedClasses.has(number) || cipDownloads.has(code) ? Effect.Loads : Effect.Works;
     default:
       return Effect.Works;
   }

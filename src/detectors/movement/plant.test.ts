@@ -62,6 +62,11 @@ describe('fires on', () => {
     expect(b.all).toMatchObject([
       { title: '10.0.1.4 sends broken messages to 10.20.0.9 (DNP3)', techniques: ['T0814'] },
     ]);
+    const late = new Bench(plantWriter);
+    for (let i = 0; i < 20_000; i++) late.operation({ at: i, to: plc, protocol: 'Dnp3', act: 'Read', code: 1 });
+    for (let i = 0; i < 40; i++)
+      late.operation({ at: 24_000 + i, to: plc, protocol: 'Dnp3', code: i % 5 === 0 ? -2 : 1 });
+    expect(late.all.map((x) => x.techniques)).toEqual([['T0814']]);
     const f = new Bench(plantWriter);
     for (let i = 0; i < 100; i++) f.operation({ at: i / 200, to: plc, protocol: 'Dnp3', act: 'Read', code: 1 });
     expect(f.all).toMatchObject([{ title: '10.0.1.4 floods 10.20.0.9 (DNP3)' }]);

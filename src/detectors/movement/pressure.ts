@@ -12,11 +12,15 @@ const ONE_SIDED_MICROS = 1e6;
 /** A line with noise behind a terminal server breaks one frame in thousands. */
 const MALFORMED_MIN = 5;
 const MALFORMED_SHARE = 0.1;
+/** Of so long a time; a poller of years may turn too. */
+const SHARE_MICROS = 3600e6;
 const REFUSED_MIN = 3;
 
 export interface Pressure {
+  /** Requests, and broken ones among them, within the hour that began at `since`. */
   requests: number;
   malformed: number;
+  since: number;
   /** Whether the broken ones were told. */
   told: boolean;
   /** Requests since the last answer, and when the first of them was. */
@@ -26,7 +30,15 @@ export interface Pressure {
   refused: number;
 }
 
-export const noPressure = (): Pressure => ({ requests: 0, malformed: 0, told: false, open: 0, openAt: 0, refused: 0 });
+export const noPressure = (): Pressure => ({
+  requests: 0,
+  malformed: 0,
+  since: 0,
+  told: false,
+  open: 0,
+  openAt: 0,
+  refused: 0,
+});
 
 /** @returns why a request, by itself or as one more, is too much; mostly undefined */
 export function pressedBy(
@@ -36,6 +48,11 @@ export function pressedBy(
   protocol: string,
   answers: boolean,
 ): Signed | undefined {
+  if (at - p.since > SHARE_MICROS) {
+    p.since = at;
+    p.requests = 0;
+    p.malformed = 0;
+  }
   p.requests += 1;
   if (code === MALFORMED) {
     p.malformed += 1;
