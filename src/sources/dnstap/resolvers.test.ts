@@ -1,7 +1,7 @@
 // Real Unbound and real BIND write to the listener while dig asks them.
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -47,7 +47,7 @@ remote-control:
   control-enable: no
 `,
     );
-    return spawn('unbound', ['-d', '-c', join(dir, 'unbound.conf')], { stdio: 'ignore' });
+    return logged(dir, 'unbound', '-d', '-c', join(dir, 'unbound.conf'));
   },
 };
 
@@ -77,9 +77,17 @@ controls {};
 zone "t.example" { type primary; file "t.zone"; };
 `,
     );
-    return spawn('named', ['-g', '-c', join(dir, 'named.conf')], { stdio: 'ignore' });
+    return logged(dir, 'named', '-g', '-c', join(dir, 'named.conf'));
   },
 };
+
+/** Starts a server whose words go to a file, for the message of a test that fails. */
+function logged(dir: string, ...words: string[]): ChildProcess {
+  const log = openSync(join(dir, 'log'), 'a');
+  const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', log, log] });
+  closeSync(log);
+  return child;
+}
 
 const opened: DnstapListener[] = [];
 const children: ChildProcess[] = [];
@@ -101,9 +109,9 @@ async function run(listener: DnstapListener, heard: ReturnType<typeof hear>): Pr
   while (await listener.pull(Number.POSITIVE_INFINITY, heard.sink));
 }
 
-async function until(isTrue: () => boolean, what: string): Promise<void> {
+async function until(isTrue: () => boolean, what: () => string): Promise<void> {
   for (let i = 0; i < 3000 && !isTrue(); i++) await sleep(5);
-  expect(isTrue(), what).toBe(true);
+  if (!isTrue()) throw new Error(what());
 }
 
 async function freePort(): Promise<number> {
@@ -154,6 +162,7 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
     mkdirSync(join(dir, 'run'));
     const socket = join(dir, 'run', 'dnstap.sock');
     const port = await freePort();
+    const said = (): string => readFileSync(join(dir, 'log'), 'utf8').slice(-4000);
     const open = async (): Promise<{ listener: DnstapListener; heard: ReturnType<typeof hear> }> => {
       const listener = await openDnstap({ unix: socket });
       opened.push(listener);
@@ -164,7 +173,10 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
     const start = async (listener: DnstapListener): Promise<ChildProcess> => {
       const child = server.start(dir, port, socket);
       children.push(child);
-      await until(() => listener.senders === 1, 'it connects');
+      await until(
+        () => listener.senders === 1,
+        () => `it does not connect\n${said()}`,
+      );
       for (let i = 0; !(await poke(port)); i++) {
         expect(i).toBeLessThan(50);
         await sleep(100);
@@ -174,7 +186,12 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
     const heardAll = async (heard: ReturnType<typeof hear>, from: number, count: number): Promise<void> => {
       await until(
         () => namesOf(heard.rows, true).length >= count && namesOf(heard.rows, false).length >= count,
-        'all arrive',
+        () => {
+          const [queries, responses] = [false, true].map((r) => namesOf(heard.rows, r));
+          const missing = range(from, count).filter((n) => !queries!.includes(n) || !responses!.includes(n));
+          const ends = children.map((c) => `${c.pid} ended ${c.exitCode ?? c.signalCode}`);
+          return `queries ${queries!.length}, responses ${responses!.length}, missing ${missing}; senders ${opened.map((l) => l.senders)}; ${ends}; faults ${heard.faults}\n${said()}`;
+        },
       );
       expect(namesOf(heard.rows, false)).toEqual(range(from, count));
       expect(namesOf(heard.rows, true)).toEqual(range(from, count));
@@ -193,7 +210,10 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
 
     // The server is started anew while the listener stays.
     await end(first);
-    await until(() => listener.senders === 0, 'it is gone');
+    await until(
+      () => listener.senders === 0,
+      () => 'it stays connected',
+    );
     await start(listener);
     await ask(port, 100, 50);
     await heardAll(heard, 0, 150);
