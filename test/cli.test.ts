@@ -27,6 +27,43 @@ function parapet(
   return { status: run.status, out, err: run.stderr.toString(), lines };
 }
 
+/** A conn.log: one host that calls each minute for two hours, and one that calls when it likes. */
+function hourOfCalls(): string {
+  const calls = [
+    ...Array.from({ length: 120 }, (_, i) => ({ at: 60 * i, from: '10.0.0.5', to: '198.51.100.7', bytes: 200 })),
+    ...[3, 50, 61, 700, 2900, 3100, 5000, 7000].map((at) => ({
+      at,
+      from: '10.0.0.6',
+      to: '198.51.100.9',
+      bytes: 100 + at,
+    })),
+  ].sort((a, b) => a.at - b.at);
+  const fields = 'ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto duration orig_bytes resp_bytes conn_state';
+  const sizes = 'missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes';
+  const head = `#separator \\x09\n#path\tconn\n#fields\t${`${fields} ${sizes}`.replaceAll(' ', '\t')}\n`;
+  const line = (c: (typeof calls)[number], i: number): string =>
+    [
+      1_767_225_600 + c.at,
+      `C${i}`,
+      c.from,
+      40_000 + i,
+      c.to,
+      443,
+      'tcp',
+      0.5,
+      c.bytes,
+      300,
+      'SF',
+      0,
+      'ShADadFf',
+      6,
+      c.bytes + 250,
+      5,
+      560,
+    ].join('\t');
+  return `${head}${calls.map(line).join('\n')}\n`;
+}
+
 describe('parapet', () => {
   it('without a verb or with a wrong one: help or a sentence, exit 2', () => {
     expect(parapet([]).status).toBe(2);
@@ -36,7 +73,7 @@ describe('parapet', () => {
     expect(parapet(['--help']).status).toBe(0);
   });
 
-  it.each(['analyze', 'doctor'])('%s --help says what it does, exit 0', (verb) => {
+  it.each(['analyze', 'beacons', 'doctor'])('%s --help says what it does, exit 0', (verb) => {
     const run = parapet([verb, '--help']);
     expect(run.err).toBe('');
     expect(run.status).toBe(0);
@@ -125,6 +162,30 @@ describe('parapet', () => {
     expect(run.out).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
     expect(run.out).toContain('because');
     expect(run.out).toContain('rpz:');
+  });
+
+  it('beacons: RITA’s score beside the finding, and beside none', () => {
+    const path = join(dir, 'conn.log');
+    writeFileSync(path, hourOfCalls());
+    const run = parapet(['beacons', path]);
+    expect(run.err).toBe('');
+    expect(run.status).toBe(0);
+    const found = parapet(['analyze', path]).lines.find((l) => l.detector === 'beacon')!;
+    expect(run.lines.find((l) => l.place === '198.51.100.7')).toMatchObject({
+      kind: 'beacon',
+      by: 'address',
+      source: '10.0.0.5',
+      connections: 120,
+      rita: { timestamps: 1, sizes: 1, duration: 1 },
+      finding: found.id,
+      bits: found.bits,
+    });
+    const other = run.lines.find((l) => l.place === '198.51.100.9')!;
+    expect(other.connections).toBe(8);
+    expect(other).not.toHaveProperty('finding');
+    const text = parapet(['beacons', path, '--format', 'text']).out;
+    expect(text).toMatch(/^1\.000 .* 10\.0\.0\.5 +198\.51\.100\.7 +(medium|high), [\d.]+ bits$/m);
+    expect(parapet(['beacons', path, '--least', '2']).status).toBe(2);
   });
 
   it('the README shows the two commands', () => {

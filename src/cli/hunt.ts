@@ -1,7 +1,8 @@
 // parapet hunt "SQL": questions to what is kept, answered as a table that pastes into a ticket or as NDJSON.
 import { join } from 'node:path';
 import { type HuntValue, huntCell, huntJson, huntStore, huntTables } from '#store';
-import { cityOf, ExitCode, options, printable, UsageError, write } from './options.ts';
+import { cityOf, ExitCode, options, UsageError, write } from './options.ts';
+import { tableText } from './table.ts';
 
 export const huntHelp = `parapet hunt "SQL": asks what is kept (DuckDB SQL; reads only).
 
@@ -21,8 +22,6 @@ Examples:
   parapet hunt "SELECT f.at, f.title, e.file, e.frame, e.line FROM findings f JOIN evidence e ON e.finding = f.id WHERE f.severity IN ('high', 'critical') ORDER BY f.at, e.frame"
   parapet hunt "SELECT asset, arg_min(trust, at) AS first, min(trust) AS lowest, arg_max(trust, at) AS now FROM trust GROUP BY asset ORDER BY lowest LIMIT 20"
 `;
-
-const CELL_MAX = 100;
 
 export async function hunt(args: string[]): Promise<number> {
   const o = options(args, { store: { type: 'string' }, limit: { type: 'string' } }, ['text', 'ndjson']);
@@ -79,25 +78,13 @@ async function table(columns: readonly string[], pieces: Pieces, limit: number, 
         const value = row[i]!;
         if (value !== null && typeof value !== 'number' && typeof value !== 'bigint') isNumber[i] = false;
       }
-      cells.push(row.map((value) => cut(printable(huntCell(value).replaceAll(/[\n\t]/g, ' ')))));
+      cells.push(row.map(huntCell));
     }
     if (hasMore) break;
   }
-  const head = columns.map(printable);
-  const widths = head.map((name, i) => cells.reduce((most, row) => Math.max(most, row[i]!.length), name.length));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => (isNumber[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  const out = [line(head), widths.map((w) => '-'.repeat(w)).join('  '), ...cells.map(line)];
-  await write(`${out.join('\n')}\n`);
+  await write(tableText(columns, cells, isNumber));
   if (!quiet)
     await write(
       `(${cells.length} ${cells.length === 1 ? 'row' : 'rows'}${hasMore ? ', and more: raise --limit or narrow the question' : ''})\n`,
     );
-}
-
-function cut(text: string): string {
-  return text.length <= CELL_MAX ? text : `${text.slice(0, CELL_MAX - 1)}…`;
 }

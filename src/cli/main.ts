@@ -35,6 +35,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     does: 'runs analyze over a folder that has truth; prints recall, precision, delay, leaks',
     load: async () => (await import('./score.ts')).score,
   },
+  beacons: {
+    does: "RITA v5's beacon scores of recorded traffic, beside what Parapet says of the same pairs",
+    load: async () => (await import('./beacons.ts')).beacons,
+  },
   power: {
     does: 'the power twin by hand: solve, estimate, judge',
     load: async () => (await import('./power.ts')).power,

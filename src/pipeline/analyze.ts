@@ -1,5 +1,6 @@
 // `analyze` as a function: paths in, everything the contract prints out, in its order.
 import type { City } from '#city';
+import type { EventBatch } from '#events';
 import type { Coverage, Fault, Finding, Incident, State, TrustRecord, Verdict } from '#findings';
 import { decideRecorded } from './decide.ts';
 import { Engine } from './engine.ts';
@@ -15,6 +16,8 @@ export interface AnalyzeOptions {
   readonly layers?: { readonly trust: boolean; readonly interlock: boolean };
   /** Called now and then with bytes read, bytes in all and the event time reached. */
   progress?(read: number, size: number, at: number): void;
+  /** Sees every batch; borrowed for the call. */
+  observe?(batch: EventBatch): void;
 }
 
 const allLayers = { trust: true, interlock: true };
@@ -47,6 +50,7 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
     evidenceAll: options.evidenceAll ?? false,
     claim: (finding) => hub.claim(finding),
     records: (batch) => hub.take(batch),
+    ...(options.observe === undefined ? {} : { observe: options.observe }),
   });
   const inputs = listInputs(paths);
   const feed = new Feed(inputs, engine.faults, inputs.length !== paths.length || inputs.some((p, i) => p !== paths[i]));
@@ -61,15 +65,18 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
     }
     engine.end();
     for (const [name, files] of feed.kinds) {
-      const card = sources.find((s) => s.card.name === name)?.card;
-      for (const [i, text] of (card?.doesNotTell ?? []).entries())
-        engine.coverage.set(`${name}\u0000${i}`, {
-          kind: 'coverage',
-          plane: card?.plane ?? 'dns',
-          what: `${name}-log`,
-          count: files,
-          text,
-        });
+      const untold = sources.find((s) => s.card.name === name)?.card.doesNotTell ?? {};
+      for (const [plane, texts] of Object.entries(untold)) {
+        if ((engine.rows[plane] ?? 0) === 0) continue;
+        for (const [i, text] of texts.entries())
+          engine.coverage.set(`${name} ${plane} ${i}`, {
+            kind: 'coverage',
+            plane,
+            what: `${name}-log`,
+            count: files,
+            text,
+          });
+      }
     }
     if ((engine.rows.reading ?? 0) > 0) hub.estimate(engine.at);
   } finally {

@@ -15,6 +15,8 @@ export interface EngineOptions {
   claim(finding: Finding): void;
   /** Batches of owned records (readings, commands, positions, signalling) on their way to the hub. */
   records?(batch: EventBatch): void;
+  /** Sees every batch that sources and decoders give; borrowed for the call, as detectors have it. */
+  observe?(batch: EventBatch): void;
 }
 
 interface Named {
@@ -98,6 +100,7 @@ export class Engine implements Sink {
     const detectors = this.#detectorsOf.get(kind);
     if (detectors !== undefined && !this.mute) for (const d of detectors) d.observe(batch);
     if ('records' in batch) this.#options.records?.(batch);
+    this.#options.observe?.(batch);
     poison(batch);
   }
 

@@ -14,16 +14,16 @@ export interface Source {
   close(): void;
 }
 
+export type DoesNotTell = { readonly [plane in 'dns' | 'flow']?: readonly string[] };
+
 export interface SourceKind {
   readonly card: {
     readonly name: string;
     /** What it reads, in a phrase for --help. */
     readonly reads: string;
     readonly faults: FaultTable;
-    /** What it can't show, a sentence each; printed as coverage of a run that read it. */
-    readonly doesNotTell?: readonly string[];
-    /** Of which plane that is: 'dns' where absent. */
-    readonly plane?: 'dns' | 'flow';
+    /** What it can't show of a plane, a sentence each; printed as coverage of a run that has rows of that plane. */
+    readonly doesNotTell?: DoesNotTell;
   };
   /** Whether the first bytes (decompressed, at most 4096) are this kind's. */
   probe(head: Uint8Array, path: string): boolean;

@@ -71,7 +71,7 @@ export class RitaRecord {
         this.#capacity += 1;
         continue;
       }
-      this.#connections.set(`${batch.origin.file} ${batch.place[i]}`, {
+      this.#connections.set(`${batch.origin.file} ${flow}`, {
         start: Math.floor(batch.firstAt[i]! / 1e6),
         size: batch.originatorIpBytes[i]!,
         source: formatAddress(batch.addresses, 8 * i),

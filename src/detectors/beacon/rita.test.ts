@@ -96,7 +96,7 @@ describe('public faults', () => {
       parseAddress('198.51.100.7', b.addresses, 8 * i);
       parseAddress('192.0.2.1', b.addresses, 8 * i + 4);
       b.phase[i] = FlowPhase.Close;
-      b.place[i] = i;
+      b.flow[i] = i + 1;
     }
     record.observe(b);
     const { rows, why, leftOut } = record.score();

@@ -1,6 +1,6 @@
 // Suricata's EVE JSON: one event a line, all types in one file. The reader is shared; each event type's mapping is a file beside it.
 import type { FaultTable } from '#events';
-import type { SourceKind } from '../contract.ts';
+import type { DoesNotTell, SourceKind } from '../contract.ts';
 import { type LineFormat, LineSource, type Ready } from '../lines/index.ts';
 import { type EveKind, type EveMapping, eveTime, isFields } from './event.ts';
 
@@ -23,15 +23,17 @@ const faults: FaultTable = {
 };
 
 /** What the log cannot show, for the coverage of a run. */
-const doesNotTell: readonly string[] = [
-  'message size and EDNS: sizes are 0, rcodes above 15 and the DO bit are not seen',
-  'of flows the size of the link header: 14 octets a packet are taken off, and payload is what headers without options leave',
-  'dots and backslashes inside labels are not escaped: such a name may be split at other places',
-];
+const doesNotTell: DoesNotTell = {
+  dns: [
+    'message size and EDNS: sizes are 0, rcodes above 15 and the DO bit are not seen',
+    'dots and backslashes inside labels are not escaped: such a name may be split at other places',
+  ],
+  flow: [
+    'the size of the link header: 14 octets a packet are taken off, and payload is what headers without options leave',
+  ],
+};
 
-export function eveSource(
-  kinds: readonly EveKind[],
-): SourceKind & { readonly card: { doesNotTell: readonly string[] } } {
+export function eveSource(kinds: readonly EveKind[]): SourceKind {
   return {
     card: {
       name: 'eve',

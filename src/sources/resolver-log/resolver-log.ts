@@ -17,12 +17,12 @@ const formats: readonly LogFormat[] = [dnsmasq, unbound, powerdns, coredns, umbr
 
 const HEAD_BYTES = 4096;
 
-export type ResolverLogKind = SourceKind & { readonly card: { readonly doesNotTell: readonly string[] } };
+export type ResolverLogKind = SourceKind & { readonly card: { readonly doesNotTell: { readonly dns: readonly string[] } } };
 
 /** A source kind for each format; their faults are one table. */
 export function resolverLogKinds(settings: LogSettings): readonly ResolverLogKind[] {
   return formats.map((format) => ({
-    card: { name: format.name, reads: format.reads, faults: resolverFaults, doesNotTell: format.doesNotTell },
+    card: { name: format.name, reads: format.reads, faults: resolverFaults, doesNotTell: { dns: format.doesNotTell } },
     probe: (head) => formatOf(textOf(head, 0, head.length)) === format,
     open: (reader, path) => {
       const head = textOf(reader.buffer, reader.start, Math.min(reader.end, reader.start + HEAD_BYTES));

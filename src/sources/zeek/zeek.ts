@@ -2,7 +2,7 @@
 // line with flat keys. The reader is shared; each log's mapping is a file beside it.
 import type { FaultTable } from '#events';
 import { parseIsoMicros } from '#lib/time';
-import type { SourceKind } from '../contract.ts';
+import type { DoesNotTell, SourceKind } from '../contract.ts';
 import { type LineFormat, LineSource, type Ready } from '../lines/index.ts';
 import type { ZeekLog, ZeekRows } from './log.ts';
 import { JsonRow, TsvFormat, TsvRow, type ZeekRow } from './row.ts';
@@ -27,13 +27,13 @@ const faults: FaultTable = {
   },
   ZEEK_NAME: { text: 'A query is not a domain name.', remedy: 'Look at the line.', lost: 'the line' },
   ZEEK_FIELD: { text: 'A field has a value that can not be.', remedy: 'Look at the line.', lost: 'the line' },
-  ZEEK_LOG: { text: 'A line is of a log that is not read.', remedy: 'Give dns.log or conn.log.', lost: 'the line' },
+  ZEEK_LOG: { text: 'A line is of a log that is not read.', remedy: 'Give conn, dns, ssl, http, dce_rpc, smb_files, smb_mapping, kerberos or ntlm logs.', lost: 'the line' },
   ZEEK_LINE_LENGTH: { text: 'A line is longer than 1 MiB.', remedy: 'Look at the line.', lost: 'the line' },
 };
 
-const doesNotTell: readonly string[] = [
-  'in dns.log: message sizes, EDNS and record types of answers; of a query and its answer the time of the query only',
-];
+const doesNotTell: DoesNotTell = {
+  dns: ['message sizes, EDNS and record types of answers; of a query and its answer the time of the query only'],
+};
 
 export function zeekSource(logs: readonly ZeekLog[]): SourceKind {
   return {
