@@ -1,5 +1,7 @@
 // What the city says of itself: assets, zones, networks and identities, with the look-ups that detectors need.
+
 import { formatAddress, parseAddress } from '#lib/address';
+import { canonicalDomain } from '#lib/domain';
 
 export interface Asset {
   readonly id: string;
@@ -100,6 +102,7 @@ export class City {
   readonly services: ReadonlyMap<string, string>;
   readonly dns: {
     readonly resolvers: readonly string[];
+    /** These two in canonical form, for `isUnder`. */
     readonly protected: readonly string[];
     readonly allow: readonly string[];
     readonly signed: readonly string[];
@@ -148,8 +151,8 @@ export class City {
     const d = file.dns ?? {};
     this.dns = {
       resolvers: d.resolvers ?? [],
-      protected: d.protected ?? [],
-      allow: d.allow ?? [],
+      protected: (d.protected ?? []).map(canonicalDomain),
+      allow: (d.allow ?? []).map(canonicalDomain),
       signed: d.signed ?? [],
     };
     const s = file.signalling ?? {};

@@ -51,7 +51,7 @@ export function findingOf(
     family: card.family,
     title,
     severity: bits >= calibration.highBits ? 'high' : 'medium',
-    confidence: Number(bitsToConfidence(bits, calibration.priorBits).toPrecision(5)),
+    confidence: bitsToConfidence(bits, calibration.priorBits),
     bits: Number(bits.toFixed(2)),
     ...rest,
     firstAt: Math.min(rest.firstAt, rest.at),

@@ -2,17 +2,9 @@
 import type { City } from '#city';
 import { formatName } from '#events';
 import type { ResponseRecord } from '#findings';
+import { isUnder } from '#lib/domain';
 import { suffixKind } from '#lib/suffix';
 import { textToWire } from '#lib/wirename';
-
-/** Whether a name is one of the zones or below one: on dot boundaries only. Both in lower-case presentation form. */
-export function isUnder(name: string, zones: readonly string[]): boolean {
-  for (const zone of zones) {
-    const z = zone.toLowerCase().replace(/\.$/, '');
-    if (z !== '' && (name === z || name.endsWith(`.${z}`))) return true;
-  }
-  return false;
-}
 
 /** Presentation form of a wire name kept as latin1 text. */
 export function presentWire(wire: string): string {
@@ -28,7 +20,7 @@ export function rpzOf(zone: string, city: City): ResponseRecord[] {
   const spared = [...city.dns.protected, ...city.dns.allow];
   // The policy zone's own name must still fit behind: 255 octets with room for it.
   if (zone === '.' || zone.length > 190 || isUnder(zone, spared)) return [];
-  if (spared.some((z) => z.toLowerCase().replace(/\.$/, '').endsWith(`.${zone}`))) return [];
+  if (spared.some((z) => isUnder(z, [zone]))) return [];
   const wire = new Uint8Array(256);
   const length = textToWire(zone, wire, 0);
   if (length <= 0 || suffixKind(wire, 0, length) !== 0) return [];

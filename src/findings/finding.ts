@@ -95,12 +95,12 @@ function baseName(path: string): string {
 }
 
 /**
- * Posterior probability of an attack from evidence and base rate.
+ * Posterior probability of an attack from evidence and base rate, to four places.
  * @param bits log2 likelihood ratio of the evidence
  * @param priorBits log2 odds of an attack before the evidence (negative: attacks are rare)
  */
 export function bitsToConfidence(bits: number, priorBits: number): number {
-  return 1 / (1 + 2 ** -(bits + priorBits));
+  return Math.round(1e4 / (1 + 2 ** -(bits + priorBits))) / 1e4;
 }
 
 /** What could not be seen, and how much. */

@@ -1,10 +1,12 @@
 // Findings that share specific things become one incident with a story. Specific is what few findings share by chance: an
 // asset, a subscriber, a zone cut, a hostile address. A thing that the city's own infrastructure is (a resolver, a broker)
 // joins nothing, and a thing that many unrelated assets touch joins only while it is new.
+
 import { createHash } from 'node:crypto';
 import type { City } from '#city';
 import type { AssetRef, Finding, Incident, Severity } from '#findings';
 import { severities } from '#findings';
+import { isUnder } from '#lib/domain';
 
 /** Findings further apart than this share a thing by chance (microseconds). */
 const WINDOW_MICROS = 30 * 86_400e6;
@@ -124,7 +126,7 @@ export class Incidents {
       }
       if (this.#city.dns.resolvers.includes(value)) return;
     }
-    if (type === 'domain' && this.#city.dns.allow.some((d) => value === d || value.endsWith(`.${d}`))) return;
+    if (type === 'domain' && isUnder(value, this.#city.dns.allow)) return;
     if (type === 'realm' && this.#city.signalling.realms.includes(value)) return;
     keys.push(key);
   }

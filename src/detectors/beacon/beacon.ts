@@ -2,8 +2,10 @@
 // and time servers are more regular than any implant. What weighs is that the device did not call there while it was learned and
 // that hardly anyone else in the city does. What was there from the start is a habit: nothing can be said of it while the device
 // lives on, and of a recorded input it is told at its end, when no more can be learned.
+
 import { type EventBatch, FlowBatch, FlowPhase, formatAddress } from '#events';
 import { addressHash, parseAddress } from '#lib/address';
+import { isUnder } from '#lib/domain';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { type PackedPairs, PairTable } from '#lib/table';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
@@ -213,7 +215,7 @@ class Beacons implements Detector {
     if (bits < c.mediumBits) return;
     // What the city file allows or names as an asset is meant to be called.
     const name = p.nameOf(slot);
-    if (name !== '' && city.dns.allow.some((d) => name === d || name.endsWith(`.${d}`))) return;
+    if (isUnder(name, city.dns.allow)) return;
     if (p.by[slot] !== By.Name && city.assetByAddress(p.addresses, 8 * slot + 4) !== undefined) return;
     let told = p.told.get(slot);
     if (told === undefined) {

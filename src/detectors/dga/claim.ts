@@ -40,7 +40,7 @@ export function findingOf(s: Suspect, city: City): Finding {
     title: `${who} asks for ${s.names} domains that nobody sold${likely.length > 0 ? `; ${likely[0]} resolved` : ''}`,
     // What a resolver of the city asks, one of its clients asked: nobody is alerted twice, and its own data are not in doubt.
     severity: isResolver ? 'low' : level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
-    confidence: Math.round(bitsToConfidence(bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(bits, calibration.priorBits),
     bits: Math.round(bits * 100) / 100,
     ...(isResolver ? { trustBits: 0 } : {}),
     asset,

@@ -54,7 +54,7 @@ export function findingOf(c: Client, kind: Kind, claimed: Claimed, j: Judgement,
     family: card.family,
     title: titles[kind](who, span.to),
     severity: severities[levelOf(bits)]!,
-    confidence: Math.round(bitsToConfidence(bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(bits, calibration.priorBits),
     bits: Math.round(bits * 100) / 100,
     // Whom a device asks says little of whether its own readings are true; a tunnel says it is in other hands.
     ...(kind === 'raw' ? {} : { trustBits: Math.round(bits * 50) / 100 }),

@@ -4,6 +4,7 @@
 import type { City } from '#city';
 import { type DnsBatch, type EventBatch, evidenceOf, formatAddress } from '#events';
 import { bitsToConfidence, type Finding, findingId, type Subject } from '#findings';
+import { isUnder } from '#lib/domain';
 import { linearCount } from '#lib/sketch';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { registeredStart } from '#lib/suffix';
@@ -12,7 +13,7 @@ import { hashWireName, LOWER } from '#lib/wirename';
 import { assetOf, distinctEvidence } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
-import { isUnder, presentWire, rpzOf } from '../rpz.ts';
+import { presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import { type Judgement, judge, weigh } from './judge.ts';
@@ -348,7 +349,7 @@ function findingOf(s: Sequence, j: Judgement, city: City): Finding {
         ? `${known?.id ?? ip} polls ${name} as a command channel is polled`
         : `${known?.id ?? ip} repeats look-ups under ${name} in an order or at gaps that can carry data`,
     severity: isHigh ? 'high' : 'medium',
-    confidence: Math.round(bitsToConfidence(s.bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(s.bits, calibration.priorBits),
     bits: Math.round(s.bits * 100) / 100,
     asset,
     subject,

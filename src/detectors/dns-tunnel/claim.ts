@@ -3,8 +3,9 @@
 import type { City } from '#city';
 import { evidenceOf, formatAddress } from '#events';
 import { bitsToConfidence, type Evidence, type Finding, findingId, type Subject } from '#findings';
+import { isUnder } from '#lib/domain';
 import { assetOf, distinctEvidence } from '../claim.ts';
-import { isUnder, presentWire, rpzOf } from '../rpz.ts';
+import { presentWire, rpzOf } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import type { Judgement } from './evidence.ts';
@@ -70,7 +71,7 @@ export function findingOf(s: Suspect, j: Judgement, city: City, evidenceAll: boo
     // A resolver's echo is told, so that its side of the evidence is at hand, but alerts nobody a second time.
     // So does what the city allows: it is told because it outgrew what a look-up service sends.
     severity: isEcho || s.isAllowed ? 'low' : level === 2 ? 'high' : level === 1 ? 'medium' : 'low',
-    confidence: Math.round(bitsToConfidence(j.bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(j.bits, calibration.priorBits),
     bits: Math.round(j.bits * 100) / 100,
     // What leaves through a resolver left one of its clients: the resolver's own data are not in doubt.
     ...(city.dns.resolvers.includes(ip) ? { trustBits: 0 } : {}),

@@ -2,6 +2,7 @@
 // rows at once; a new name is measured and counted in its pair's sketch; only a pair with something odd about it becomes a
 // suspect, whose names, types, volumes and answers are then weighed in bits (evidence.ts) at each new sight.
 import { type DnsBatch, type EventBatch, formatAddress } from '#events';
+import { isUnder } from '#lib/domain';
 import { linearCount, ones } from '#lib/sketch';
 import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
@@ -9,7 +10,7 @@ import { hashWireName, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { RecentGate } from '../gate.ts';
 import { isFieldRole } from '../roles.ts';
-import { isUnder, presentWire } from '../rpz.ts';
+import { presentWire } from '../rpz.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card } from './card.ts';
 import { findingOf, levelOf } from './claim.ts';
@@ -252,7 +253,7 @@ export class DnsTunnel implements Detector {
     const { city } = this.#context;
     const role = city.assetByAddress(batch.addresses, 8 * i)?.role ?? '';
     s.fieldRole = isFieldRole(role) ? role : '';
-    s.isAllowed = city.dns.allow.length > 0 && isUnder(presentWire(registered), city.dns.allow);
+    s.isAllowed = isUnder(presentWire(registered), city.dns.allow);
     this.suspects[index] = s;
     this.pairs.setWord(pair, index + 1);
     this.pairs.setWeight(pair, 1000);

@@ -82,7 +82,7 @@ export function findingOf(c: Claim, city: City, evidenceAll: boolean): Finding {
     family: card.family,
     title: `${known?.id ?? ip} ${verbs[c.kind]}: ${name}`,
     severity: bits >= HIGH_BITS ? 'high' : bits >= MEDIUM_BITS ? 'medium' : 'low',
-    confidence: Math.round(bitsToConfidence(bits, PRIOR_BITS) * 1e4) / 1e4,
+    confidence: bitsToConfidence(bits, PRIOR_BITS),
     bits: Math.round(bits * 100) / 100,
     asset,
     subject,

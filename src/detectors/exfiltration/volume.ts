@@ -1,9 +1,11 @@
 // A day's octets to a place, or to all new places together, against what the device itself gave such places before. A day that
 // is over becomes habit, which fades.
+
 import type { City } from '#city';
 import { type FlowBatch, formatAddress } from '#events';
 import type { Subject } from '#findings';
 import { addressHash } from '#lib/address';
+import { isUnder } from '#lib/domain';
 import { PairTable } from '#lib/table';
 import type { DetectorContext } from '../contract.ts';
 import type { FlowNames } from '../flow-names.ts';
@@ -89,7 +91,7 @@ export class Volume {
     });
     if (bits < c.mediumBits) return;
     const name = named ? this.#names.text() : '';
-    if (name !== '' && city.dns.allow.some((d) => name === d || name.endsWith(`.${d}`))) return;
+    if (isUnder(name, city.dns.allow)) return;
     if (!named && city.assetByAddress(batch.addresses, 8 * i + 4) !== undefined) return;
     const ip = formatAddress(batch.addresses, 8 * i);
     const to = formatAddress(batch.addresses, 8 * i + 4);

@@ -36,7 +36,7 @@ export function findingOf(s: Suspect, reasons: Reason[], city: City): Finding {
     family: card.family,
     title: `${s.turn.name} turned from ${s.turn.outside} to ${s.turn.asset === '' ? s.turn.inside : s.turn.asset} for ${who}`,
     severity: isResolver ? 'low' : severities[level]!,
-    confidence: Math.round(bitsToConfidence(s.bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(s.bits, calibration.priorBits),
     bits: Math.round(s.bits * 100) / 100,
     // The page came to the client from outside; what the client itself measures and says is not in doubt by half as much.
     trustBits: isResolver ? 0 : Math.round(Math.max(0, s.bits) * 50) / 100,

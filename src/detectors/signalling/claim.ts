@@ -220,7 +220,7 @@ export function findingOf(c: Case, city: City): Finding {
     family: `signalling-${c.idea === 'falseOrigin' ? 'registration' : c.idea}`,
     title: titleOf(c),
     severity: severityOf(c, city),
-    confidence: Math.round(bitsToConfidence(bits, calibration.priorBits) * 1e4) / 1e4,
+    confidence: bitsToConfidence(bits, calibration.priorBits),
     bits: Math.round(bits * 100) / 100,
     trustBits: trust,
     asset: c.asset,

@@ -17,7 +17,9 @@ const formats: readonly LogFormat[] = [dnsmasq, unbound, powerdns, coredns, umbr
 
 const HEAD_BYTES = 4096;
 
-export type ResolverLogKind = SourceKind & { readonly card: { readonly doesNotTell: { readonly dns: readonly string[] } } };
+export type ResolverLogKind = SourceKind & {
+  readonly card: { readonly doesNotTell: { readonly dns: readonly string[] } };
+};
 
 /** A source kind for each format; their faults are one table. */
 export function resolverLogKinds(settings: LogSettings): readonly ResolverLogKind[] {

@@ -27,7 +27,11 @@ const faults: FaultTable = {
   },
   ZEEK_NAME: { text: 'A query is not a domain name.', remedy: 'Look at the line.', lost: 'the line' },
   ZEEK_FIELD: { text: 'A field has a value that can not be.', remedy: 'Look at the line.', lost: 'the line' },
-  ZEEK_LOG: { text: 'A line is of a log that is not read.', remedy: 'Give conn, dns, ssl, http, dce_rpc, smb_files, smb_mapping, kerberos or ntlm logs.', lost: 'the line' },
+  ZEEK_LOG: {
+    text: 'A line is of a log that is not read.',
+    remedy: 'Give conn, dns, ssl, http, dce_rpc, smb_files, smb_mapping, kerberos or ntlm logs.',
+    lost: 'the line',
+  },
   ZEEK_LINE_LENGTH: { text: 'A line is longer than 1 MiB.', remedy: 'Look at the line.', lost: 'the line' },
 };
 

@@ -1,0 +1,1 @@
+export { canonicalDomain, isUnder } from './domain.ts';
