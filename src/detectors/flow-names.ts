@@ -2,6 +2,7 @@
 // flow's number, so that a forgotten name is overwritten and nothing grows.
 import type { FlowBatch } from '#events';
 import { packColumn, unpackColumn } from '#lib/snapshot';
+import { hashLowerCased } from '#lib/wirename';
 
 const BITS = 13;
 export const NAME_BYTES = 64;
@@ -38,15 +39,9 @@ export class FlowNames {
     return this.length > 0;
   }
 
-  /** FNV-1a of the name found, lower-cased; never 0. */
+  /** A hash of the name found, whatever its case; never 0. */
   hash(): number {
-    let h = 0x811c9dc5;
-    for (let k = this.from; k < this.from + this.length; k++) {
-      const octet = this.bytes[k]!;
-      h = Math.imul(h ^ (octet >= 65 && octet <= 90 ? octet + 32 : octet), 0x01000193);
-    }
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    return (h ^ (h >>> 13)) >>> 0 || 1;
+    return hashLowerCased(this.bytes, this.from, this.length);
   }
 
   text(): string {

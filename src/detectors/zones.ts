@@ -1,5 +1,5 @@
 // A set of zones asked in wire form, without a string: whether a name is one of them or lies below one, on label boundaries.
-import { hashWireName, LOWER, textToWire } from '#lib/wirename';
+import { hashLowerCased, LOWER, textToWire } from '#lib/wirename';
 
 export class ZoneSet {
   /** Zones by their hash; equal hashes in one list. */
@@ -12,7 +12,7 @@ export class ZoneSet {
       const length = textToWire(zone.toLowerCase().replace(/\.$/, ''), wire, 0);
       if (length <= 1) continue;
       const name = wire.slice(0, length);
-      const hash = hashWireName(name, 0, length);
+      const hash = hashLowerCased(name, 0, length);
       this.#zones.set(hash, [...(this.#zones.get(hash) ?? []), name]);
     }
   }
@@ -21,7 +21,7 @@ export class ZoneSet {
   holds(bytes: Uint8Array, offset: number, end: number): boolean {
     if (this.#zones.size === 0) return false;
     for (let at = offset; at < end && bytes[at] !== 0; at += bytes[at]! + 1) {
-      const candidates = this.#zones.get(hashWireName(bytes, at, end - at));
+      const candidates = this.#zones.get(hashLowerCased(bytes, at, end - at));
       if (candidates !== undefined) for (const z of candidates) if (isSame(bytes, at, end, z)) return true;
     }
     return false;

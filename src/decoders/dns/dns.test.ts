@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DnsMessageBatch } from '#events';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import { dns } from './index.ts';
 import { Collector, chunk, dotted, framed, message, packets, question, record, u16, wire } from './testing.ts';
 
@@ -33,7 +33,7 @@ describe('messages', () => {
 
   it('the hash is that of the lower-cased name, whatever the case and the road', () => {
     const scratch = new Uint8Array(256);
-    const hash = hashWireName(scratch, 0, textToWire('www.city.example', scratch, 0));
+    const hash = hashLowerCased(scratch, 0, textToWire('www.city.example', scratch, 0));
     const { rows } = decode([query('WWW.City.example'), query('www.city.example')]);
     expect(rows.map((r) => r.hash)).toEqual([hash, hash]);
   });

@@ -8,8 +8,9 @@ import { addressHash, parseAddress } from '#lib/address';
 import { isUnder } from '#lib/domain';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { type PackedPairs, PairTable } from '#lib/table';
+import { hashLowerCased } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
-import { FlowNames, NAME_BYTES } from '../flow-names.ts';
+import { FlowNames } from '../flow-names.ts';
 import { Outside } from '../outside.ts';
 import { isFieldRole } from '../roles.ts';
 import { Users } from '../users.ts';
@@ -90,14 +91,22 @@ class Beacons implements Detector {
       return;
     }
     if (batch.certificateBytes[i] === 32) {
-      const key = hashOf(batch.bytes, batch.certificateOffset[i]!, 32);
+      const key = hashLowerCased(batch.bytes, batch.certificateOffset[i]!, 32);
       this.#pair(batch, i, client, device, By.Certificate, key, isSession);
       return;
     }
     this.#pair(batch, i, client, device, By.Address, addressHash(batch.addresses, 8 * i + 4), isSession);
     const ja4 = batch.ja4Bytes[i]!;
     if (ja4 > 0 && !isSession)
-      this.#pair(batch, i, client, device, By.Fingerprint, hashOf(batch.bytes, batch.ja4Offset[i]!, ja4), false);
+      this.#pair(
+        batch,
+        i,
+        client,
+        device,
+        By.Fingerprint,
+        hashLowerCased(batch.bytes, batch.ja4Offset[i]!, ja4),
+        false,
+      );
   }
 
   /** Whether a name is an address in text, which names nobody. */
@@ -275,15 +284,4 @@ class Beacons implements Detector {
     unpackColumn(s.deviceField, this.#deviceField);
     this.#names.unpack(s.names);
   }
-}
-
-/** FNV-1a over the lower-cased octets; never 0. */
-function hashOf(bytes: Uint8Array, from: number, length: number): number {
-  let h = 0x811c9dc5;
-  for (let k = from; k < from + Math.min(length, NAME_BYTES); k++) {
-    const octet = bytes[k]!;
-    h = Math.imul(h ^ (octet >= 65 && octet <= 90 ? octet + 32 : octet), 0x01000193);
-  }
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  return (h ^ (h >>> 13)) >>> 0 || 1;
 }

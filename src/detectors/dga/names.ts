@@ -1,6 +1,6 @@
 // What of a name a registry could have sold, read without making a string.
 import { registeredAt } from '#lib/suffix';
-import { hashWireName, LOWER } from '#lib/wirename';
+import { hashLowerCased, LOWER } from '#lib/wirename';
 
 /** Last labels that no registry of the root sells: RFC 6761, 6762, 8375, 9476, and what sites and home routers use. */
 const local = new Set(
@@ -11,7 +11,7 @@ const local = new Set(
 const localHashes = new Set<number>();
 for (const label of local) {
   const wire = Buffer.concat([Buffer.from([label.length]), Buffer.from(label), Buffer.from([0])]);
-  localHashes.add(hashWireName(wire, 0, wire.length));
+  localHashes.add(hashLowerCased(wire, 0, wire.length));
 }
 
 /** A name taken apart; one is reused for all rows. */
@@ -36,12 +36,12 @@ export function takeApart(bytes: Uint8Array, offset: number, end: number, parts:
   }
   if (labels < 2 || at !== end - 1) return false;
   const tldAt = parts.starts[labels - 1]!;
-  if (!isTopLevel(bytes, tldAt) || localHashes.has(hashWireName(bytes, tldAt, end - tldAt))) return false;
+  if (!isTopLevel(bytes, tldAt) || localHashes.has(hashLowerCased(bytes, tldAt, end - tldAt))) return false;
   parts.tldAt = tldAt;
   parts.zoneAt = registeredAt(bytes, parts.starts, labels, end);
   // A bare suffix was sold to nobody in particular.
   if (parts.zoneAt === tldAt) return false;
-  parts.zoneHash = hashWireName(bytes, parts.zoneAt, end - parts.zoneAt);
+  parts.zoneHash = hashLowerCased(bytes, parts.zoneAt, end - parts.zoneAt);
   parts.isApex = parts.zoneAt === offset || (parts.starts[1] === parts.zoneAt && isWww(bytes, offset));
   return true;
 }

@@ -2,7 +2,7 @@
 import { City } from '#city';
 import { addressHash, DnsBatch, parseAddress } from '#events';
 import type { Coverage, Finding } from '#findings';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import type { Detector, DetectorKind } from '../contract.ts';
 
 type CityFile = ConstructorParameters<typeof City>[0];
@@ -74,7 +74,7 @@ export class DnsBench {
     b.nameBytes[0] = r.name === undefined ? 0 : textToWire(r.name, b.bytes, 7);
     if (b.nameBytes[0]! < 0) throw new Error(`no name: ${r.name}`);
     b.labelCount[0] = r.name === undefined ? 0 : r.name.split('.').length;
-    b.nameHash[0] = hashWireName(b.bytes, 7, b.nameBytes[0]!);
+    b.nameHash[0] = hashLowerCased(b.bytes, 7, b.nameBytes[0]!);
     const addresses = r.addresses ?? [];
     b.answerAddressOffset[0] = 8;
     b.answerAddressCount[0] = addresses.length;

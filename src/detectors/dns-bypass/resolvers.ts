@@ -1,6 +1,6 @@
 // The list of public encrypted resolvers (resolvers.json) as look-ups. It only helps: most signs do without.
 import { addressHash, parseAddress } from '#lib/address';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import list from './resolvers.json' with { type: 'json' };
 
 const bySuffix = new Map<string, string>();
@@ -14,7 +14,7 @@ for (const [operator, addresses] of Object.entries(list.addresses))
 /** Names that are asked on the way to encrypted DNS, by hash of the wire name: what is asked for, in words. */
 const hints = new Map<number, string>();
 const wire = new Uint8Array(256);
-const hashOf = (name: string): number => hashWireName(wire, 0, textToWire(name, wire, 0));
+const hashOf = (name: string): number => hashLowerCased(wire, 0, textToWire(name, wire, 0));
 // Firefox and Apple ask these to learn whether the network wants its own resolver used; DDR is RFC 9462.
 for (const name of ['use-application-dns.net', 'mask.icloud.com', 'mask-h2.icloud.com'])
   hints.set(hashOf(name), 'canary');

@@ -4,7 +4,7 @@ import { City } from '#city';
 import { addressHash, DnsBatch } from '#events';
 import type { Finding } from '#findings';
 import { seededRandom } from '#lib/random';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import type { Detector } from '../contract.ts';
 import { dnsRepeats } from './index.ts';
 import { Sequence } from './sequence.ts';
@@ -66,7 +66,7 @@ class Bench {
     b.qtype[0] = a.qtype ?? 1;
     b.nameOffset[0] = 0;
     b.nameBytes[0] = textToWire(a.name, b.bytes, 0);
-    b.nameHash[0] = hashWireName(b.bytes, 0, b.nameBytes[0]!);
+    b.nameHash[0] = hashLowerCased(b.bytes, 0, b.nameBytes[0]!);
     const answered = isResponse === 1 && (a.rcode ?? 0) === 0;
     b.answerCount[0] = answered ? 1 : 0;
     b.answerTtlSeconds[0] = answered ? (a.ttl ?? 60) : -1;

@@ -9,7 +9,7 @@ import { linearCount } from '#lib/sketch';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import { registeredStart } from '#lib/suffix';
 import { type PackedPairs, PairTable } from '#lib/table';
-import { hashWireName, LOWER } from '#lib/wirename';
+import { hashLowerCased, LOWER } from '#lib/wirename';
 import { assetOf, distinctEvidence } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
@@ -110,7 +110,7 @@ class DnsRepeats implements Detector {
     const offset = batch.nameOffset[i]!;
     const end = offset + batch.nameBytes[i]!;
     const zoneAt = registeredStart(bytes, offset, end);
-    const zoneHash = hashWireName(bytes, zoneAt, end - zoneAt);
+    const zoneHash = hashLowerCased(bytes, zoneAt, end - zoneAt);
     const client = batch.clientHash[i]!;
     const at = batch.at[i]!;
     const pair = this.#pair(client, zoneHash, at);
@@ -136,7 +136,7 @@ class DnsRepeats implements Detector {
     const offset = batch.nameOffset[i]!;
     const end = offset + batch.nameBytes[i]!;
     const zoneAt = registeredStart(bytes, offset, end);
-    const zoneHash = hashWireName(bytes, zoneAt, end - zoneAt);
+    const zoneHash = hashLowerCased(bytes, zoneAt, end - zoneAt);
     const pair = this.#pairs.find(batch.clientHash[i]!, zoneHash);
     const s = pair < 0 || this.#pairs.word(pair) === 0 ? undefined : this.#sequences[this.#pairs.word(pair) - 1];
     if (s === undefined || !s.hashes.includes(batch.nameHash[i]!)) return;

@@ -2,7 +2,7 @@
 // adaptive code needs for the names in their order. A label met lately costs its place among those kept, any other one its
 // characters under counts of what the stream has shown so far (Krichevsky-Trofimov estimator). Constant parts of a session
 // cost next to nothing, whatever they look like.
-import { hashWireName } from '#lib/wirename';
+import { hashLowerCased } from '#lib/wirename';
 import type { NameMeasure } from './names.ts';
 
 /** Labels remembered; a hit costs a flag and log2 of this. */
@@ -27,7 +27,7 @@ export class NameCode {
     for (let l = 0; l < m.payloadLabels; l++) {
       const at = m.starts[l]!;
       const length = bytes[at]!;
-      const hash = hashWireName(bytes, at, length + 1);
+      const hash = hashLowerCased(bytes, at, length + 1);
       if (this.labels.includes(hash)) {
         bits += HIT_BITS;
         continue;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { City } from '#city';
 import { addressHash, DnsBatch } from '#events';
 import type { Finding } from '#findings';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import { NameCode } from './bound.ts';
 import { NameMeasure } from './names.ts';
 import { DnsTunnel, findZone, SUSPECTS_MAX } from './tunnel.ts';
@@ -73,7 +73,7 @@ class Bench {
     b.nameOffset[0] = 0;
     b.nameBytes[0] = textToWire(a.name, b.bytes, 0);
     if (b.nameBytes[0]! <= 0) throw new Error(`no name: ${a.name}`);
-    b.nameHash[0] = hashWireName(b.bytes, 0, b.nameBytes[0]!);
+    b.nameHash[0] = hashLowerCased(b.bytes, 0, b.nameBytes[0]!);
     b.answerDataBytes[0] = isResponse === 1 ? (a.down ?? 0) : 0;
     b.answerType[0] = isResponse === 1 && (a.rcode ?? 0) === 0 ? (a.qtype ?? A) : 0;
     this.detector.observe(b);

@@ -6,7 +6,7 @@ import { isUnder } from '#lib/domain';
 import { linearCount, ones } from '#lib/sketch';
 import { registeredAt } from '#lib/suffix';
 import { PairTable } from '#lib/table';
-import { hashWireName, LOWER } from '#lib/wirename';
+import { hashLowerCased, LOWER } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { RecentGate } from '../gate.ts';
 import { isFieldRole } from '../roles.ts';
@@ -141,7 +141,7 @@ export class DnsTunnel implements Detector {
     const end = offset + batch.nameBytes[i]!;
     findZone(bytes, offset, end, m);
     if (m.payloadLabels === 0) return;
-    const zoneHash = m.zoneAt === end - 1 ? NO_ZONE : hashWireName(bytes, m.zoneAt, end - m.zoneAt);
+    const zoneHash = m.zoneAt === end - 1 ? NO_ZONE : hashLowerCased(bytes, m.zoneAt, end - m.zoneAt);
     const client = batch.clientHash[i]!;
     const at = batch.at[i]!;
     let pair = this.pairs.find(client, zoneHash);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { City } from '#city';
 import { addressHash, DnsBatch } from '#events';
 import type { Coverage, Finding } from '#findings';
-import { hashWireName } from '#lib/wirename';
+import { hashLowerCased } from '#lib/wirename';
 import { Dnssec, dnssec } from './dnssec.ts';
 import { typeNumber, wire } from './oracle/records.ts';
 import { collidingKeys, message, NOW, type Record, rr, Zone } from './testing.ts';
@@ -80,7 +80,7 @@ class Bench {
     b.bytes.set(name, 30);
     b.nameOffset[0] = 30;
     b.nameBytes[0] = name.length;
-    b.nameHash[0] = hashWireName(b.bytes, 30, name.length);
+    b.nameHash[0] = hashLowerCased(b.bytes, 30, name.length);
     b.answerTtlSeconds[0] = (s.answer ?? []).length > 0 ? 3600 : -1;
     b.wire = Buffer.concat([Buffer.alloc(9), bytes]);
     b.wireOffset[0] = 9;

@@ -12,7 +12,7 @@ import {
 import { addressHash, parseAddress } from '#lib/address';
 import { linearCount } from '#lib/sketch';
 import { PairTable } from '#lib/table';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { RecentGate } from '../gate.ts';
 import type { ZoneSet } from '../zones.ts';
@@ -240,7 +240,7 @@ export class Rebinding implements Detector {
     const leadsNowhere = place === Place.Loopback || place === Place.Zero || place === Place.List;
     const base = 4 * row + (leadsNowhere ? 2 : 0);
     const length = textToWire(zone, scratch, 0);
-    const bit = (length > 0 ? hashWireName(scratch, 0, length) >>> 5 : 0) & 63;
+    const bit = (length > 0 ? hashLowerCased(scratch, 0, length) >>> 5 : 0) & 63;
     this.inward[base + (bit >>> 5)]! |= 1 << (bit & 31);
     return Math.round(linearCount(this.inward, base, 2, 256));
   }

@@ -1,1 +1,1 @@
-export { hashWireName, LOWER, textToWire } from './wirename.ts';
+export { hashLowerCased, LOWER, textToWire } from './wirename.ts';

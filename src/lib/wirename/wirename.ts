@@ -4,8 +4,8 @@
 export const LOWER = new Uint8Array(256);
 for (let i = 0; i < 256; i++) LOWER[i] = i >= 0x41 && i <= 0x5a ? i + 0x20 : i;
 
-/** FNV-1a over the lower-cased octets, then mixed; never 0, so that zero can mark an empty slot. */
-export function hashWireName(bytes: Uint8Array, offset: number, length: number): number {
+/** FNV-1a over the lower-cased octets of a name, wire form or text, then mixed; never 0, so that zero can mark an empty slot. */
+export function hashLowerCased(bytes: Uint8Array, offset: number, length: number): number {
   let h = 0x811c9dc5;
   const end = offset + length;
   for (let i = offset; i < end; i++) h = Math.imul(h ^ LOWER[bytes[i]!]!, 0x01000193);

@@ -2,7 +2,7 @@
 // those that a capture of the same exchanges gives: place is the frame's number, `wire` the message.
 import { ANSWER_ADDRESSES_MAX, BATCH_ROWS, DnsBatch } from '#events';
 import { addressHash } from '#lib/address';
-import { hashWireName } from '#lib/wirename';
+import { hashLowerCased } from '#lib/wirename';
 import { Rtype } from '../worlds/dns/answers.ts';
 import type { Exchange, ExchangeSource } from '../worlds/dns/exchange.ts';
 import { deliver, type MessageSink } from '../worlds/dns/messages.ts';
@@ -108,7 +108,7 @@ export class DnsBatches implements MessageSink {
     for (let o = 0; name[o]! > 0; o += 1 + name[o]!) labels += 1;
     batch.nameOffset[row] = at;
     batch.nameBytes[row] = nameBytes;
-    batch.nameHash[row] = hashWireName(name, 0, nameBytes);
+    batch.nameHash[row] = hashLowerCased(name, 0, nameBytes);
     batch.labelCount[row] = labels;
     this.#namesEnd = at + nameBytes;
   }

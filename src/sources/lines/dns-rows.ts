@@ -1,7 +1,7 @@
 // DNS rows from text: what a log says of one message, in words, into the columns of a DnsBatch.
 import { ANSWER_ADDRESSES_MAX, DnsBatch } from '#events';
 import { addressHash, parseAddress } from '#lib/address';
-import { hashWireName, textToWire } from '#lib/wirename';
+import { hashLowerCased, textToWire } from '#lib/wirename';
 import type { Rows } from './source.ts';
 
 /** One question of one message, as a log tells it. What it does not tell keeps the value of `emptyEntry`. */
@@ -172,7 +172,7 @@ export class DnsRows implements Rows<DnsEntry> {
     b.foreign[i] = 0;
     b.nameOffset[i] = nameAt;
     b.nameBytes[i] = nameBytes;
-    b.nameHash[i] = hashWireName(b.bytes, nameAt, nameBytes);
+    b.nameHash[i] = hashLowerCased(b.bytes, nameAt, nameBytes);
     b.labelCount[i] = labels;
     b.messageBytes[i] = entry.messageBytes;
     b.wireOffset[i] = 0;
