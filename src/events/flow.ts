@@ -73,7 +73,7 @@ export class FlowBatch {
   /** Zeek's history letters, at most fifteen. */
   readonly historyOffset = new Int32Array(BATCH_ROWS);
   readonly historyBytes = new Int32Array(BATCH_ROWS);
-  /** 1 TLS client hello seen, 2 HTTP, 3 SMB, 4 DCERPC, 5 SSH, 6 RDP, 7 MQTT, 8 Modbus, 9 IEC 104, 10 DNS, 11 WinRM, 12 DNP3, 13 Kerberos, 14 QUIC, 15 SOCKS, 16 DTLS, 0 unknown. */
+  /** One of `Service`. */
   readonly service = new Uint8Array(BATCH_ROWS);
   /** Packets on the wire for each one counted: 1 where all are, 0 where an exporter does not say. Counts are multiplied already. */
   readonly samplingRate = new Float64Array(BATCH_ROWS).fill(1);

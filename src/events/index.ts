@@ -25,6 +25,7 @@ export type { Origin, Place } from './origin.ts';
 export { evidenceOf } from './origin.ts';
 export { PacketBatch } from './packet.ts';
 export type { Command, Position, Reading, Residual } from './records.ts';
+export { Service, serviceOf, serviceOfPort } from './service.ts';
 export type { SignallingMessage } from './signalling.ts';
 export { MtpMessage, SccpMessage, SctpMessage } from './sigtran.ts';
 export type { Decoder, DecoderCard, FaultTable, FaultText, Sink } from './stage.ts';

@@ -25,7 +25,6 @@ import { dnsTunnel } from '#detectors/dns-tunnel';
 import { dnssec } from '#detectors/dnssec';
 import { exfiltration } from '#detectors/exfiltration';
 import { movement, plantWriter } from '#detectors/movement';
-import { newEdge } from '#detectors/new-edge';
 import { proxyware } from '#detectors/proxyware';
 import { rebinding } from '#detectors/rebinding';
 import { relay } from '#detectors/relay';
@@ -81,7 +80,6 @@ export const detectors: readonly DetectorKind[] = [
   dnsBypass,
   proxyware,
   relay,
-  newEdge,
   movement,
   plantWriter,
   credentials,

@@ -1,7 +1,6 @@
 // Who began a flow, told by its first packet. The rules and their order stand in README.md.
-import type { PacketBatch } from '#events';
+import { type PacketBatch, Service, serviceOfPort } from '#events';
 import { isGroupAddress } from '#lib/address';
-import { Service, serviceOfPort } from './service.ts';
 
 const Tcp = { Syn: 2, Ack: 16 } as const;
 

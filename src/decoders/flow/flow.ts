@@ -8,7 +8,9 @@ import {
   FlowPhase,
   type Origin,
   PacketBatch,
+  Service,
   type Sink,
+  serviceOf,
 } from '#events';
 import type { DecoderKind, DecoderOptions } from '../contract.ts';
 import { icmpPair, isOriginator, isSelf } from './direction.ts';
@@ -16,7 +18,6 @@ import { HISTORY_LETTERS_MAX } from './history.ts';
 import { JA4_BYTES, Looker } from './look.ts';
 import { NAME_BYTES_MAX, NAMES_MAX } from './names.ts';
 import { PREFIX_BYTES_MAX, PREFIXES_MAX } from './prefix.ts';
-import { serviceOfFlow } from './service.ts';
 import {
   characterOf,
   FLIPPED,
@@ -192,7 +193,7 @@ class FlowDecoder implements Decoder {
         Seen.Originator | Seen.Held | ((t.seen[row]! & Seen.ResponderSequence) !== 0 ? Seen.OriginatorSequence : 0);
       t.history[row] = 0;
       t.write(row, characterOf(Letter.SynAck));
-      t.service[row] = serviceOfFlow(t.responderPort[row]!, 6);
+      t.service[row] = serviceOf(Service.Unknown, t.responderPort[row]!, 6);
     }
     this.#tell(row, t.firstAt[row]!, sink);
     return !(isRefused && p.payloadBytes[i] === 0);
@@ -318,7 +319,7 @@ class FlowDecoder implements Decoder {
     t.lastPlace[row] = p.place[i]!;
     t.number[row] = ++this.#numbers;
     t.input[row] = this.#input;
-    t.service[row] = serviceOfFlow(t.responderPort[row]!, p.protocol[i]!);
+    t.service[row] = serviceOf(Service.Unknown, t.responderPort[row]!, p.protocol[i]!);
     if (p.protocol[i] === 17) t.looks[2 * row + 1] = 0;
     if (!fromOriginator) t.write(row, FLIPPED);
     const isHeld = p.protocol[i] === 6 && !fromOriginator && (p.tcpFlags[i]! & Tcp.Syn) !== 0;

@@ -13,10 +13,10 @@ import {
   ja4Of,
   readClientHello,
 } from '#decoders/tls';
-import type { PacketBatch } from '#events';
+import { type PacketBatch, Service, serviceOf } from '#events';
 import { Head, mayBeRequest, readHttp, type Target } from './http.ts';
 import { PREFIX_BYTES_MAX, Prefixes } from './prefix.ts';
-import { Service, serviceOfPayload } from './service.ts';
+import { serviceOfPayload } from './service.ts';
 import { readSocks, Socks } from './socks.ts';
 import { type FlowTable, Seen } from './table.ts';
 
@@ -118,7 +118,7 @@ export class Looker implements CryptoSink {
         t.looks[side] = 0;
         return false;
       }
-      t.service[row] = Service.Tls;
+      t.service[row] = serviceOf(Service.Tls, t.responderPort[row]!, 6);
       if (found === Found.More) {
         if (isHello) this.#nameOf(row, h.hello, h.bytes);
         this.#need = h.need;
@@ -139,7 +139,7 @@ export class Looker implements CryptoSink {
       return true;
     }
     const service = serviceOfPayload(b, from, to - from);
-    if (service !== 0) t.service[row] = service;
+    if (service !== Service.Unknown) t.service[row] = serviceOf(service, t.responderPort[row]!, 6);
     if (!isClient) return false;
     if (service === Service.Http) return this.#http(row, side, b, from, to);
     if (b[from] === 4 || b[from] === 5) this.#socks(row, b, from, to);

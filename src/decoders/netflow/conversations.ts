@@ -1,7 +1,6 @@
 // Flow records to flows: the two directions that come as two records, and the pieces into which exporters cut long flows, are
 // one flow. The rules stand in README.md. Bounded; by event time, which is the arrival of datagrams.
-import { FlowPhase, type Origin, type Sink } from '#events';
-import { serviceOfFlow } from '../flow/service.ts';
+import { FlowPhase, type Origin, Service, type Sink, serviceOf } from '#events';
 import { Seen } from '../flow/table.ts';
 import { bitsOf, DIRECTED, FINS, Mark, RSTS, SPOKEN, SYNS, turned } from './marks.ts';
 import { Began, icmpPair, isToldByTime, sourceBegan } from './orient.ts';
@@ -202,7 +201,7 @@ export class Conversations {
   #serve(row: number): void {
     const { words } = this.#table;
     const w = WORDS * row;
-    const service = serviceOfFlow(words[w + W.Ports]! & 0xffff, words[w + W.Key]! >>> 16);
+    const service = serviceOf(Service.Unknown, words[w + W.Ports]! & 0xffff, words[w + W.Key]! >>> 16);
     words[w + W.Rest] = (service << 16) | (words[w + W.Rest]! & 0xffff);
   }
 

@@ -1,7 +1,7 @@
 // Who began a flow, from what flow records tell. The order is that of decoders/flow, as far as records that sum up packets
 // allow: flags are those of all packets, and the first packet of each side is known by its time only.
+import { serviceOfPort } from '#events';
 import { isGroupAddress } from '#lib/address';
-import { serviceOfPort } from '../flow/service.ts';
 import { type FlowRecord, Tcp } from './record.ts';
 
 /** What a record says of its source: that it began the flow, that it did not, or a guess. */

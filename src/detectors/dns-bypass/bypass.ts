@@ -1,6 +1,15 @@
 // Who asks for names past the city's resolvers. DNS rows say who asks whom and what was answered; flow rows say who speaks to
 // whom. The quiet path is a probe or two a row; a client gets a record of its own only when there is something to tell.
-import { type DnsBatch, type EventBatch, type FlowBatch, FlowPhase, Foreign, formatAddress, formatName } from '#events';
+import {
+  type DnsBatch,
+  type EventBatch,
+  type FlowBatch,
+  FlowPhase,
+  Foreign,
+  formatAddress,
+  formatName,
+  Service,
+} from '#events';
 import { addressHash, isGroupAddress, parseAddress } from '#lib/address';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
@@ -26,7 +35,6 @@ const BLIND_MICROS = 1800e6;
 const SETTLE_MICROS = 60e6;
 const TXT = 16;
 /** Value of a flow's `service` for DNS. */
-const DNS = 10;
 const PADDED_MAX = 16;
 
 export class DnsBypass implements Detector {
@@ -179,7 +187,12 @@ export class DnsBypass implements Detector {
       if (protocol[i] !== 6 && protocol[i] !== 17) continue;
       const slot = flow[i]! % FLOWS;
       const isFirst = this.flowSeen[slot] !== flow[i];
-      if (protocol[i] === 17 && batch.phase[i] === FlowPhase.Close && batch.service[i] !== DNS && isPadded(batch, i))
+      if (
+        protocol[i] === 17 &&
+        batch.phase[i] === FlowPhase.Close &&
+        batch.service[i] !== Service.Dns &&
+        isPadded(batch, i)
+      )
         this.#padded(batch, i);
       const isNamed = nameBytes[i]! > 0 && this.flowNamed[slot] !== flow[i];
       if (!isFirst && !isNamed) continue;

@@ -1,7 +1,7 @@
 // What one name says: how much its labels left of a zone could carry, and how much likelier they are as coded data than as
 // host names. The host-name side is a model of letter pairs learnt from names that people and devices really ask
 // (calibration.json); the data side is the uniform draw from the narrowest alphabet that holds the label.
-import { LOWER } from '#lib/wirename';
+import { hashLowerCased, LOWER } from '#lib/wirename';
 import calibration from './calibration.json' with { type: 'json' };
 
 /** Symbols of the model: 0 label end, 1-26 letters, 27-36 digits, 37 '-', 38 '_', 39 all else. */
@@ -54,6 +54,15 @@ export class NameMeasure {
 const LABEL_DATA_BITS = calibration.labelDataBits;
 /** Shorter labels are abbreviations of people as often as codes. */
 const LABEL_DATA_LENGTH = 6;
+/**
+ * Service labels that the model takes for data: of IANA's registry of underscored names (RFC 8552), of services asked for by SRV
+ * and of a domain's controllers ([MS-ADTS] 6.3.2.3).
+ */
+const serviceLabels = new Set(
+  '_msdcs _ldaps _kpasswd _vlmcs _nfsv4-xattr _h323ls _h323cs _turns _caldav _caldavs _carddav _carddavs _pop3s _mta-sts _smtp-tlsrpt _report _openpgpkey _https _secure-mqtt _coaps _sftp-ssh _pkixrep _pgpkeys _iris-lwz'
+    .split(' ')
+    .map((label) => hashLowerCased(Buffer.from(label), 0, label.length)),
+);
 
 /** Measures the labels [0, m.payloadLabels) whose offsets are in m.starts. */
 export function measureLabels(bytes: Uint8Array, m: NameMeasure): void {
@@ -102,9 +111,11 @@ export function measureLabels(bytes: Uint8Array, m: NameMeasure): void {
       }
     }
     eighths += cost[previous * SYMBOLS]!;
+    const isUnderscored = bytes[at + 1] === 0x5f;
+    if (isUnderscored) m.underscore = true;
+    const isService = isUnderscored && serviceLabels.has(hashLowerCased(bytes, at + 1, length));
     m.payloadBytes += length;
     if (length > m.longestLabel) m.longestLabel = length;
-    if (bytes[at + 1] === 0x5f) m.underscore = true;
     m.rawBytes += raw;
     m.oddBytes += odd;
     m.caseChanges += changes;
@@ -122,7 +133,7 @@ export function measureLabels(bytes: Uint8Array, m: NameMeasure): void {
     const perChar = raw > 0 ? 7 : hex === length ? 4 : odd > 0 || mixed ? 6 : 5;
     const uniform = hex === length ? 4 : 5.17;
     const bits = eighths / 8 - uniform * length;
-    if ((bits >= LABEL_DATA_BITS && length >= LABEL_DATA_LENGTH) || (raw > 0 && length >= 4)) {
+    if (!isService && ((bits >= LABEL_DATA_BITS && length >= LABEL_DATA_LENGTH) || (raw > 0 && length >= 4))) {
       m.dataBits += Math.max(bits, 0);
       m.dataBytes += length;
       m.carriedBytes += (length * perChar) / 8;

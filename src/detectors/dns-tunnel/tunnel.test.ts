@@ -214,6 +214,18 @@ describe('low and slow', () => {
     expect(f!.leakedBytesAtAlert).toBeLessThanOrEqual(1000);
   });
 
+  it('data in labels that are made to look like services', () => {
+    const r = random(15);
+    const f = until(new Bench(), 200, (i) => ({
+      name: `_${r(15)}._${r(15)}._${r(15)}._${r(15)}.evil.example`,
+      qtype: TXT,
+      at: i,
+      down: 60,
+    }));
+    expect(f).toMatchObject({ severity: 'medium', subject: { value: 'evil.example' } });
+    expect(f!.leakedBytesAtAlert).toBeLessThanOrEqual(1000);
+  });
+
   it('data coded as words', () => {
     const r = random(12);
     const words = Array.from(
@@ -279,7 +291,7 @@ describe('silent despite', () => {
       expect(b.end()).toEqual([]);
     });
   };
-  const many = (n: number, f: (i: number, r: ReturnType<typeof random>) => Ask): Ask[] => {
+  const many = <T>(n: number, f: (i: number, r: ReturnType<typeof random>) => T): T[] => {
     const r = random(n);
     return Array.from({ length: n }, (_, i) => f(i, r));
   };
@@ -313,6 +325,30 @@ describe('silent despite', () => {
       at: i * 400,
       down: 40,
     })),
+  );
+  // Seen in the packets of an emulation's honest hosts (names of [MS-ADTS] 6.3.2.3).
+  const located = (type: string, inside: string): string[] =>
+    ['', 'Default-First-Site-Name._sites.'].map((site) => `_${type}._tcp.${site}${inside}corp.example`);
+  const locators = [
+    ...['dc._msdcs.', 'gc._msdcs.', 'pdc._msdcs.', 'ForestDnsZones.', 'DomainDnsZones.', ''].flatMap((x) =>
+      located('ldap', x),
+    ),
+    ...['dc._msdcs.', ''].flatMap((x) => located('kerberos', x)),
+  ];
+  silent(
+    'a member of a domain that looks for its controllers each morning, whose browser probes with random names in its suffix',
+    many(14, (day, r) => {
+      const at = day * 86_400;
+      return [
+        ...locators.map((name, i) => ({ name, qtype: 33, at: at + i, down: 40 })),
+        ...[1, 2, 3].map((i) => ({
+          name: `${r(6 + (day % 5) + i, 'abcdefghijklmnopqrstuvwxyz')}.corp.example`,
+          at: at + 60 + i,
+          rcode: 3,
+        })),
+        { name: 'wpad.corp.example', at: at + 90, rcode: 3 },
+      ];
+    }).flat(),
   );
   silent(
     'a reverse sweep',

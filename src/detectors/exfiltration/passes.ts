@@ -1,5 +1,5 @@
 // Octets fetched from outside that are pushed onto an inside host within a minute: two sums that are too close to be chance.
-import { type FlowBatch, formatAddress } from '#events';
+import { type FlowBatch, formatAddress, Service } from '#events';
 import { addressHash } from '#lib/address';
 import { packColumn, unpackColumn } from '#lib/snapshot';
 import type { DetectorContext } from '../contract.ts';
@@ -14,8 +14,8 @@ const c = calibration;
 /** How many hosts are remembered that a device fetched from, and pushed to. */
 const RING = 4;
 const COUNT = RING * 2 ** DEVICES_BITS;
-/** Services by the numbers of events/flow.ts that give control of the other host: SMB, DCERPC, SSH, RDP, WinRM. */
-const admin = new Set([3, 4, 5, 6, 11]);
+/** Services that give control of the other host. */
+const admin = new Set<number>([Service.Smb, Service.Dcerpc, Service.Ssh, Service.Rdp, Service.Winrm]);
 /** Users of an inside host by a service are counted beside those of places, which are of kind 1. */
 const kindOf = (service: number): number => 1000 + service;
 

@@ -8,7 +8,7 @@ export const card: DetectorCard = {
   plane: 'flow',
   family: 'movement',
   behaviour:
-    'A host acts on another as it never did: administers it, runs something on it, pushes what it just fetched, under another user or a ticket that no controller gave; then the target calls where only the source had called.',
+    'A host acts on another as it never did: administers it, crosses into a zone that no conduit leads to, runs something on it, pushes what it just fetched, under another user or a ticket that no controller gave; then the target calls where only the source had called.',
   takes: ['flow', 'operation'],
   scope: 'city',
   techniques: [
@@ -24,6 +24,7 @@ export const card: DetectorCard = {
     'T1078',
     'T1558.001',
     'T1003.006',
+    'T0886',
   ],
   cannotSee: [
     'Steps along ways that were used for six hours without a claim.',

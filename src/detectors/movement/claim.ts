@@ -11,10 +11,14 @@ const c = calibration;
 
 export function hopFinding(city: City, hop: Hop, bits: number, reasons: readonly Reason[]): Finding {
   const asset = assetOf(city, hop.to);
-  const subject = { type: 'asset', value: city.assetByIp(hop.from)?.id ?? hop.from } as const;
+  const source = city.assetByIp(hop.from);
+  const subject = { type: 'asset', value: source?.id ?? hop.from } as const;
   const t = hop.ticket;
   const telling = t !== undefined && (t.realm !== '' || t.switched !== '');
-  const evidence: Evidence[] = hop.steps.flatMap((s) => [s.evidence, ...s.again.map((x) => x.evidence)]);
+  const evidence: Evidence[] = hop.steps.flatMap((s) => [
+    s.evidence,
+    ...(s.all.length > 0 ? s.all : s.again.map((x) => x.evidence)),
+  ]);
   if (hop.fetched !== undefined) evidence.push(hop.fetched.evidence);
   if (t !== undefined && telling)
     evidence.push({
@@ -30,7 +34,7 @@ export function hopFinding(city: City, hop: Hop, bits: number, reasons: readonly
   const names = [...new Set(hop.steps.map((s) => ways[s.way]!.name))];
   const said = names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : names[0];
   return findingOf(card, c, {
-    title: `${subject.value} stepped onto ${asset.id ?? hop.to} by ${said}`,
+    title: `${subject.value} stepped onto ${asset.id ?? hop.to} by ${said}${hop.isCrossing ? `, from zone ${hop.zones[0]} into ${hop.zones[1]}, where there is no conduit` : ''}`,
     bits,
     asset,
     subject,
@@ -42,6 +46,10 @@ export function hopFinding(city: City, hop: Hop, bits: number, reasons: readonly
     evidence,
     count: hop.steps.reduce((n, s) => n + s.count, 0),
     response: [{ type: 'nft', record: `add element inet parapet denied { ${hop.from} . ${hop.to} timeout 4h }` }],
-    links: [`ip:${hop.from}`, ...(hop.stranger === undefined ? [] : [`ip:${hop.stranger.peer}`])],
+    links: [
+      `ip:${hop.from}`,
+      ...(source === undefined ? [] : [`asset:${source.id}`]),
+      ...(hop.stranger === undefined ? [] : [`ip:${hop.stranger.peer}`]),
+    ],
   });
 }

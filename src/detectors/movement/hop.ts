@@ -15,18 +15,22 @@ export interface Step {
   readonly evidence: Evidence;
   /** When it was done again after a pause, the first few, each with its evidence. */
   again: { at: number; evidence: Evidence }[];
+  /** All that came after the first, where all evidence is asked for. */
+  all: Evidence[];
 }
 
 const PAUSE_MICROS = 15e6;
 const AGAIN_MAX = 8;
+const ALL_MAX = 5000;
 
 export function stepOf(way: string, at: number, evidence: Evidence): Step {
-  return { way, firstAt: at, lastAt: at, count: 1, evidence, again: [] };
+  return { way, firstAt: at, lastAt: at, count: 1, evidence, again: [], all: [] };
 }
 
-/** One more of the same; after a pause it is told apart. */
-export function repeat(step: Step, at: number, evidence: Evidence): void {
+/** One more of the same; after a pause it is told apart. @param keepsAll all evidence is asked for */
+export function repeat(step: Step, at: number, evidence: Evidence, keepsAll: boolean): void {
   step.count += 1;
+  if (keepsAll && step.all.length < ALL_MAX) step.all.push(evidence);
   if (at - step.lastAt >= PAUSE_MICROS && step.again.length < AGAIN_MAX) step.again.push({ at, evidence });
   step.lastAt = Math.max(step.lastAt, at);
 }
@@ -47,7 +51,10 @@ export interface Hop {
   managementRole: boolean;
   /** The source never administered anyone before, and habits are known. */
   roleChange: boolean;
-  zone: string;
+  /** Zones of source and target; '' where city.yaml names none. */
+  zones: readonly [string, string];
+  /** Some step went where no conduit leads. */
+  isCrossing: boolean;
   fetched: { peer: string; bytes: number; pushed: number; evidence: Evidence } | undefined;
   ticket: Ticket | undefined;
   stranger: { peer: string; at: number; evidence: Evidence } | undefined;
@@ -70,8 +77,13 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   const strong = hop.steps.filter((s) => !ways[s.way]!.common && !ways[s.way]!.executes);
   const common = hop.steps.filter((s) => ways[s.way]!.common);
   const executing = hop.steps.filter((s) => ways[s.way]!.executes && s.way !== 'replication');
-  if (strong.length > 0) say(c.newAdmin, `it never administered this host before: ${strong.map(told).join('; ')}`);
-  if (common.length > 0 && !hop.serves)
+  if (hop.isCrossing)
+    say(
+      c.crossing,
+      `zones ${hop.zones[0]} and ${hop.zones[1]} have no conduit for this: ${[...strong, ...common].map(told).join('; ')}`,
+    );
+  else if (strong.length > 0) say(c.newAdmin, `it never administered this host before: ${strong.map(told).join('; ')}`);
+  if (common.length > 0 && !hop.serves && !hop.isCrossing)
     say(c.newAccess, `it never used this host before: ${common.map(told).join('; ')}`);
   if (executing.length > 0)
     say(
@@ -85,7 +97,8 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
       `it asked for a copy of the directory’s secrets at ${clock(copied.firstAt)} UTC, as only domain controllers do`,
     );
   if (reasons.length === 0) return { bits: 0, reasons };
-  if (!hop.serves) say(c.loneServer, 'the target serves nobody else so: it is no server');
+  if (!hop.serves && !hop.steps.every((s) => ways[s.way]!.plant))
+    say(c.loneServer, 'the target serves nobody else so: it is no server');
   if (hop.controller && strong.length + executing.length > 0) say(c.controller, 'the target is a domain controller');
   if (hop.bytes >= c.pushedBytesMin && (!hop.serves || strong.length > 0))
     say(c.pushed, `${hop.bytes} octets were pushed onto it`);
@@ -113,8 +126,9 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   if (hop.before.length > 0)
     say(c.path, `the source had been stepped onto itself: ${[...hop.before, hop.from, hop.to].join(' > ')}`);
   if (hop.roleChange) say(c.firstAdministering, 'the source administered nobody before');
-  if (/twin|control/.test(hop.zone)) say(c.towardsTwin, `it leads towards the zone ${hop.zone}`);
-  if (hop.fanOut) say(c.fanOut, 'the source administers many hosts so since long');
+  if (/twin|control/.test(hop.zones[1])) say(c.towardsTwin, `it leads towards the zone ${hop.zones[1]}`);
+  // Whom it administers since long says nothing of a place where nothing leads.
+  if (hop.fanOut && !hop.isCrossing) say(c.fanOut, 'the source administers many hosts so since long');
   if (hop.managementRole) say(c.managementRole, 'the source is there to administer, by its role in city.yaml');
   return weightOf(reasons);
 }

@@ -9,8 +9,12 @@ const PATH_MICROS = 24 * 3600e6;
 const HOPS_IN_PATH_MAX = 8;
 
 export class Hops extends BoundedMap<string, Hop> {
+  static keyOf(from: string, to: string): string {
+    return `${from}>${to}`;
+  }
+
   between(from: string, to: string): Hop | undefined {
-    return this.get(`${from}>${to}`);
+    return this.get(Hops.keyOf(from, to));
   }
 
   open(from: string, to: string, at: number): Hop {
@@ -28,7 +32,8 @@ export class Hops extends BoundedMap<string, Hop> {
       fanOut: false,
       managementRole: false,
       roleChange: false,
-      zone: '',
+      zones: ['', ''],
+      isCrossing: false,
       fetched: undefined,
       ticket: undefined,
       stranger: undefined,
@@ -37,8 +42,9 @@ export class Hops extends BoundedMap<string, Hop> {
       alertAt: 0,
       bits: 0,
     };
-    this.delete(`${from}>${to}`);
-    this.set(`${from}>${to}`, hop);
+    const key = Hops.keyOf(from, to);
+    this.delete(key);
+    this.set(key, hop);
     return hop;
   }
 

@@ -8,6 +8,8 @@ import { movement } from './index.ts';
 import { Bench } from './testing.ts';
 
 const hour = 3600;
+const DCERPC = { service: 4, port: 135 };
+const MODBUS = { service: 8, port: 502 };
 const WINRM = { service: 11, port: 5985 };
 const SMB = { service: 3, port: 445 };
 const SSH = { service: 5, port: 22 };
@@ -25,7 +27,83 @@ const ticket = (b: Bench, at: number, user: string, service: string, from?: stri
     ...(from === undefined ? {} : { from }),
   });
 
+const zoned = {
+  zones: [
+    { name: 'field', level: 1 },
+    { name: 'office', level: 4 },
+    { name: 'control', level: 2 },
+  ],
+  networks: [
+    { name: 'field', cidr: '10.20.0.0/16' },
+    { name: 'office', cidr: '10.40.0.0/16' },
+    { name: 'control', cidr: '10.30.0.0/16' },
+  ],
+  conduits: [{ from: 'office', to: 'field', services: ['tcp/22'] }],
+};
+
 describe('fires on', () => {
+  it('administration across zones without a conduit, as the session answers, worst towards control', () => {
+    const b = new Bench(movement, zoned);
+    const session = { ...SSH, at: 5, flow: 1, clientPort: 4000, from: '10.40.0.1', to: '10.30.0.1' };
+    b.flow({ ...session, phase: 'Open', up: 0, down: 0 });
+    expect(b.all).toEqual([]);
+    b.flow({ ...session, phase: 'Update', up: 0, down: 21 });
+    expect(b.all).toMatchObject([
+      {
+        severity: 'high',
+        title: '10.40.0.1 stepped onto 10.30.0.1 by SSH, from zone office into control, where there is no conduit',
+        count: 1,
+      },
+    ]);
+    // What is pushed before the session ends counts when it does.
+    b.flow({ ...session, phase: 'Update', up: 60_000, down: 900 });
+    expect(b.all[0]!.reasons.map((r) => r.text).join()).not.toContain('pushed');
+    b.flow({ ...session, phase: 'Update', up: 120_000, down: 900 });
+    expect(b.all[0]!.reasons.map((r) => r.text).join()).toContain('120000 octets were pushed');
+    b.flow({ ...session, up: 130_000, down: 1000 });
+    expect(b.all).toMatchObject([{ count: 1 }]);
+  });
+
+  it('a plant protocol from where it never should come', () => {
+    const b = new Bench(movement, zoned);
+    b.flow({ ...MODBUS, at: 5, from: '10.40.0.1', to: '10.30.0.1' });
+    expect(b.all).toMatchObject([{ techniques: ['T0886'], severity: 'medium' }]);
+  });
+
+  it('a payload pushed onto a workstation by two ways, after tries that failed', () => {
+    const b = new Bench(movement);
+    for (let i = 0; i < 3; i++) b.flow({ at: 10 + i, ...DCERPC, state: 'REJ', down: 0 });
+    b.flow({ at: 100, ...WINRM });
+    for (let i = 0; i < 3; i++) b.flow({ at: 110 + i, ...DCERPC, state: 'REJ', down: 0 });
+    b.flow({ at: 160, ...SMB, up: 5_000_000 });
+    expect(b.all).toMatchObject([
+      {
+        title: '10.0.1.4 stepped onto 10.0.1.6 by WinRM and SMB',
+        response: [{ type: 'nft', record: 'add element inet parapet denied { 10.0.1.4 . 10.0.1.6 timeout 4h }' }],
+      },
+    ]);
+    expect(b.all[0]!.reasons.map((r) => r.text).join()).toContain('3 tries failed');
+  });
+
+  it('one flow that two sensors tell of, once', () => {
+    const hop = (b: Bench, copies: number): void => {
+      for (let i = 0; i < copies; i++) b.flow({ at: 100 + i, ...WINRM, clientPort: 4001 });
+      for (let i = 0; i < copies; i++) b.flow({ at: 160 + i, ...SMB, up: 5_000_000, clientPort: 4002 });
+    };
+    const [once, twice] = [new Bench(movement), new Bench(movement)];
+    hop(once, 1);
+    hop(twice, 2);
+    expect(twice.all.map((f) => [f.bits, f.count, f.reasons])).toEqual(
+      once.all.map((f) => [f.bits, f.count, f.reasons]),
+    );
+  });
+
+  it('all its evidence, where that is asked for', () => {
+    const b = new Bench(movement, {}, true);
+    for (let i = 0; i < 5; i++) b.flow({ at: 100 + i, ...WINRM, up: 50_000 });
+    expect(b.all[0]!.evidence.map((e) => e.frame)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('WinRM under another user than the host’s own, to where that user never was', () => {
     const b = new Bench(movement);
     ticket(b, 0, 'ann/CORP', 'krbtgt/CORP', undefined, 11);
@@ -140,6 +218,49 @@ describe('silent on', () => {
     b.flow({ at: 7 * hour, ...SSH, up: 5e6 });
     expect(b.all).toEqual([]);
   });
+  it('what a conduit allows, and only that', () => {
+    const b = new Bench(movement, zoned);
+    b.flow({ ...SSH, at: 5, from: '10.40.0.1', to: '10.20.0.1' });
+    expect(b.all).toEqual([]);
+    b.flow({ ...WINRM, at: 9, from: '10.40.0.1', to: '10.20.0.1', up: 1e6 });
+    expect(b.all).toHaveLength(1);
+  });
+  it('a plant protocol within its zone, the web, and all that comes from outside', () => {
+    const b = new Bench(movement, zoned);
+    b.flow({ ...MODBUS, at: 5, from: '10.20.0.1', to: '10.20.0.2', up: 1e6 });
+    b.flow({ at: 6, from: '10.40.0.1', to: '10.30.0.1', service: 1, up: 1e6 });
+    b.flow({ ...SSH, at: 7, from: '192.0.2.1', to: '10.30.0.1', up: 1e6 });
+    expect(b.all).toEqual([]);
+    expect((b.detector.snapshot() as { edges: unknown[] }).edges).toEqual([]);
+  });
+  it('a shared address that half the city calls, or a call to it long after or before the step', () => {
+    const shared = new Bench(movement);
+    for (const from of ['10.0.1.4', '10.0.1.7', '10.0.1.8']) shared.flow({ at: 1, from, to: '192.0.2.9' });
+    shared.flow({ at: 100, ...WINRM });
+    shared.flow({ at: 200, from: '10.0.1.6', to: '192.0.2.9' });
+    expect(shared.all).toEqual([]);
+    for (const at of [20, 3 * hour]) {
+      const b = new Bench(movement);
+      b.flow({ at: 10, to: '192.0.2.9' });
+      const calls = (): void => b.flow({ at, from: '10.0.1.6', to: '192.0.2.9' });
+      if (at < 100) calls();
+      b.flow({ at: 100, ...WINRM });
+      if (at > 100) calls();
+      expect(b.all, `${at} s`).toEqual([]);
+    }
+  });
+  it('a look: one administering flow with little in it', () => {
+    const b = new Bench(movement);
+    b.flow({ at: 1, ...SSH });
+    expect(b.all).toEqual([]);
+  });
+  it('flows of which none is ours, and says so', () => {
+    const b = new Bench(movement);
+    for (let i = 0; i < 300; i++) b.flow({ at: i, ...SSH, from: '192.0.2.1', to: '198.51.100.9' });
+    b.detector.advance(1.8e15);
+    expect(b.all).toEqual([]);
+    expect(b.coverage).toEqual(['no-flow-of-ours']);
+  });
   it('tries that failed and nothing else', () => {
     const b = new Bench(movement);
     for (let i = 0; i < 20; i++) b.flow({ at: i, ...WINRM, state: 'S0', down: 0 });
@@ -162,7 +283,8 @@ describe('state', () => {
       (b) => ticket(b, 100, 'eve/corp', 'HTTP/WS6'),
       (b) => b.flow({ at: 101, ...WINRM, up: 1_000_000 }),
       (b) => b.flow({ at: 130, from: '10.0.1.6', to: '198.51.100.7' }),
-      (b) => b.flow({ at: 200, ...WINRM, from: '10.0.1.6', to: '10.0.1.8', up: 200_000 }),
+      (b) => b.flow({ at: 200, ...WINRM, from: '10.0.1.6', to: '10.0.1.8', up: 200_000, flow: 9, phase: 'Update' }),
+      (b) => b.flow({ at: 200, ...WINRM, from: '10.0.1.6', to: '10.0.1.8', up: 300_000, flow: 9 }),
     ];
     const run = (cut: number): Finding[] => {
       const b = new Bench(movement);

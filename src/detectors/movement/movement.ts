@@ -1,6 +1,6 @@
 // Steps from host to host, told by what is done on the target and what it does next. Flows say who administers whom for the first
 // time and what is pushed; operations say what is run; tickets say as whom. What many do, what is old, and what a role allows is
-// no step. Steps that follow each other are a path.
+// no step; across zones without a conduit there should be none at all. Steps that follow each other are a path.
 import {
   type EventBatch,
   evidenceOf,
@@ -10,14 +10,15 @@ import {
   formatAddress,
   OperationBatch,
   OperationProtocol,
-  type Origin,
+  Service,
 } from '#events';
 import type { Evidence } from '#findings';
 import { addressHash } from '#lib/address';
-import { Callers } from '../callers.ts';
+import { BoundedMap } from '../bounded-map.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { SameFlow } from '../same-flow.ts';
 import calibration from './calibration.json' with { type: 'json' };
+import { Callers } from './callers.ts';
 import { card } from './card.ts';
 import { hopFinding } from './claim.ts';
 import { Fetches } from './fetched.ts';
@@ -28,11 +29,14 @@ import { Tickets } from './tickets.ts';
 import { wayOfOperation, wayOfService, ways } from './ways.ts';
 
 const c = calibration;
-const VERSION = 1;
+const VERSION = 2;
 const PEERS_MAX = 50_000;
 const HOPS_MAX = 512;
 const FETCHED_MAX = 2_000;
 const CALLS_MAX = 200_000;
+const OPEN_MAX = 10_000;
+/** Flows from which it is said that none begins at an address of the city. */
+const FLOWS_TO_TELL = 200;
 /** Steps between two hosts within this are one. */
 const HOP_MICROS = 1800e6;
 
@@ -55,6 +59,10 @@ class Movement implements Detector {
   readonly #fetched = new Fetches(FETCHED_MAX, this.#drop);
   readonly #sameFlow = new SameFlow();
   readonly #hops = new Hops(HOPS_MAX, this.#drop);
+  /** Flows that live and took a way, by number: the hop they belong to, '' where to none. */
+  readonly #open = new BoundedMap<number, string>(OPEN_MAX, this.#drop);
+  #closed = 0;
+  #ours = 0;
 
   constructor(context: DetectorContext) {
     this.#context = context;
@@ -72,18 +80,23 @@ class Movement implements Detector {
   #flows(batch: FlowBatch): void {
     const { city } = this.#context;
     for (let i = 0; i < batch.count; i++) {
-      if (batch.phase[i] !== FlowPhase.Close) continue;
       const at = batch.firstAt[i]!;
       if (at < this.#firstAt) this.#firstAt = at;
-      if (batch.protocol[i] !== 6 || !city.isOurs(batch.addresses, 8 * i)) continue;
+      const isClosed = batch.phase[i] === FlowPhase.Close;
       const service = batch.service[i]!;
-      if (service === 13) {
-        if (batch.responderPayloadBytes[i]! > 0) this.#controller(formatAddress(batch.addresses, 8 * i + 4));
-        continue;
-      }
       const way = wayOfService(service);
-      if (way !== '' && city.isOurs(batch.addresses, 8 * i + 4)) this.#step(batch, i, way, at);
-      else if (way === '' && batch.responderPayloadBytes[i]! > 0) this.#call(batch, i, at);
+      if (!isClosed && way === '') continue;
+      const isOurs = city.isOurs(batch.addresses, 8 * i);
+      if (isClosed) {
+        this.#closed += 1;
+        if (isOurs) this.#ours += 1;
+      }
+      if (batch.protocol[i] !== 6 || !isOurs) continue;
+      const isAnswered = batch.responderPayloadBytes[i]! > 0;
+      if (service === Service.Kerberos) {
+        if (isAnswered) this.#controller(formatAddress(batch.addresses, 8 * i + 4));
+      } else if (way !== '' && city.isOurs(batch.addresses, 8 * i + 4)) this.#step(batch, i, way, at);
+      else if (isClosed && isAnswered) this.#call(batch, i, at);
     }
   }
 
@@ -91,26 +104,58 @@ class Movement implements Detector {
     if (this.#controllers.size < 256) this.#controllers.add(address);
   }
 
+  /** A flow is a step once, with its first answer: sessions of hours are told as they begin. What it pushes adds up. */
   #step(batch: FlowBatch, i: number, way: string, at: number): void {
+    const flow = batch.flow[i]!;
+    const isClosed = batch.phase[i] === FlowPhase.Close;
+    const isAnswered = batch.responderPayloadBytes[i]! > 0;
+    let key = this.#open.get(flow);
+    if (key === undefined && !isClosed && !isAnswered) return;
+    const isFirst = key === undefined;
+    if (key === undefined) {
+      key = this.#begin(batch, i, way, at);
+      if (!isClosed) this.#open.add(flow, key);
+    } else if (isClosed) this.#open.delete(flow);
+    const hop = this.#hops.get(key);
+    if (hop === undefined) return;
+    const before = hop.bytes;
+    hop.bytes += isFirst ? batch.originatorPayloadBytes[i]! : batch.originatorPayloadDelta[i]!;
+    if (isClosed) this.#fetched.passOn(hop, at, batch.originatorPayloadBytes[i]!);
+    if (isFirst || isClosed || (before < c.pushedBytesMin && hop.bytes >= c.pushedBytesMin))
+      this.#weigh(hop, Math.max(at, batch.at[i]!));
+  }
+
+  /** @returns the key of the hop that the flow is a step of; '' where it is of none */
+  #begin(batch: FlowBatch, i: number, way: string, at: number): string {
+    const { city } = this.#context;
+    // Within its zone a plant protocol is no step, and there are many: before anything is written of it.
+    const isCrossing = this.#crosses(batch.addresses, i, batch.responderPort[i]!);
+    if (ways[way]!.plant && !isCrossing) return '';
     const from = formatAddress(batch.addresses, 8 * i);
     const to = formatAddress(batch.addresses, 8 * i + 4);
-    if (this.#sameFlow.isTold(batch, i, from, to)) return;
-    const failed =
+    if (this.#sameFlow.isTold(batch, i, from, to)) return '';
+    const hasFailed =
       batch.responderPayloadBytes[i] === 0 || batch.state[i] === FlowState.S0 || batch.state[i] === FlowState.REJ;
-    const flow = `tcp ${from}:${batch.originatorPort[i]} > ${to}:${batch.responderPort[i]}`;
-    const evidence: Evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
-    if (failed) {
+    if (hasFailed) {
       const hop = this.#hops.between(from, to);
       if (hop !== undefined && at - hop.lastAt <= HOP_MICROS) hop.failed += 1;
-      return;
+      return '';
     }
-    const bytes = batch.originatorPayloadBytes[i]!;
-    const hop = this.#look(from, to, way, at, evidence, batch, i, bytes);
-    if (hop !== undefined) {
-      hop.bytes += bytes;
-      this.#fetched.passOn(hop, at, bytes);
-      this.#weigh(hop, Math.max(at, batch.at[i]!));
-    }
+    const flow = `tcp ${from}:${batch.originatorPort[i]} > ${to}:${batch.responderPort[i]}`;
+    const evidence: Evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
+    const zones = [city.zoneOf(batch.addresses, 8 * i), city.zoneOf(batch.addresses, 8 * i + 4)] as const;
+    const hop = this.#look(from, to, way, at, evidence, zones, isCrossing);
+    if (hop === undefined) return '';
+    if (hop.before.length === 0) this.#hops.trace(hop);
+    return Hops.keyOf(from, to);
+  }
+
+  /** Whether the two lie in zones that no conduit joins for the port. */
+  #crosses(addresses: Uint32Array, i: number, port: number): boolean {
+    const { city } = this.#context;
+    const from = city.zoneOf(addresses, 8 * i);
+    const to = city.zoneOf(addresses, 8 * i + 4);
+    return from !== '' && to !== '' && from !== to && !city.mayTalk(from, to, `tcp/${port}`);
   }
 
   #operations(batch: OperationBatch): void {
@@ -135,7 +180,9 @@ class Movement implements Detector {
         continue;
       const flow = `${from}:${batch.clientPort[i]} > ${to}:${batch.serverPort[i]}`;
       const evidence: Evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
-      const hop = this.#look(from, to, way, at, evidence, batch, i, 0);
+      const zones = [city.zoneOf(batch.addresses, 8 * i), city.zoneOf(batch.addresses, 8 * i + 4)] as const;
+      const isCrossing = this.#crosses(batch.addresses, i, batch.serverPort[i]!);
+      const hop = this.#look(from, to, way, at, evidence, zones, isCrossing);
       if (hop !== undefined) this.#weigh(hop, at);
     }
   }
@@ -147,9 +194,8 @@ class Movement implements Detector {
     way: string,
     at: number,
     evidence: Evidence,
-    batch: { readonly addresses: Uint32Array; readonly origin: Origin },
-    i: number,
-    bytes: number,
+    zones: readonly [string, string],
+    isCrossing: boolean,
   ): Hop | undefined {
     const { city } = this.#context;
     if (this.#habits.isHabit(from, to, way, at)) return undefined;
@@ -160,27 +206,31 @@ class Movement implements Detector {
     const serves = this.#habits.serves(to, way) || ((controller || fileServer) && ways[way]!.common);
     // What everyone does to a server is no step.
     let hop = this.#hops.between(from, to);
-    if (serves && ways[way]!.common && hop === undefined) return undefined;
+    if (serves && ways[way]!.common && hop === undefined && !isCrossing) return undefined;
     if (hop === undefined || (at - hop.lastAt > HOP_MICROS && hop.bits < c.mediumBits)) {
       hop = this.#hops.open(from, to, at);
       hop.controller = controller;
-      hop.zone = city.zoneOf(batch.addresses, 8 * i + 4);
+      hop.zones = zones;
       hop.managementRole = /management|jump|backup|administration/.test(role);
     }
+    hop.isCrossing ||= isCrossing;
     hop.serves = serves;
     hop.fanOut ||= this.#habits.fansOut(from, to, way, at);
-    hop.roleChange = at - this.#firstAt >= LEARN_MICROS && !ways[way]!.common && this.#habits.isFirst(from, to, way);
+    hop.roleChange =
+      at - this.#firstAt >= LEARN_MICROS &&
+      !ways[way]!.common &&
+      !ways[way]!.plant &&
+      this.#habits.isFirst(from, to, way);
     hop.lastAt = Math.max(hop.lastAt, at);
     const step = hop.steps.find((s) => s.way === way);
     if (step === undefined) hop.steps.push(stepOf(way, at, evidence));
-    else repeat(step, at, evidence);
+    else repeat(step, at, evidence, this.#context.evidenceAll);
     const ticket = this.#tickets.serving(from, at, ways[way]!.tickets);
     if (
       ticket !== undefined &&
       (hop.ticket === undefined || ticket.realm !== '' || (hop.ticket.realm === '' && ticket.switched !== ''))
     )
       hop.ticket = ticket;
-    if (bytes > 0 && hop.before.length === 0) this.#hops.trace(hop);
     return hop;
   }
 
@@ -220,7 +270,7 @@ class Movement implements Detector {
 
   #weigh(hop: Hop, at: number): void {
     const { bits, reasons } = judge(hop);
-    if (bits < c.mediumBits || bits <= hop.bits) {
+    if (bits < c.mediumBits || (bits <= hop.bits && !this.#context.evidenceAll)) {
       if (hop.bits < c.mediumBits) hop.bits = Math.max(0, bits);
       return;
     }
@@ -228,11 +278,20 @@ class Movement implements Detector {
       hop.alertAt = at;
       for (const s of hop.steps) this.#habits.suspect(hop.from, hop.to, s.way);
     }
-    hop.bits = bits;
+    hop.bits = Math.max(hop.bits, bits);
     this.#context.claim(hopFinding(this.#context.city, hop, bits, reasons));
   }
 
-  advance(): void {}
+  advance(): void {
+    if (this.#closed < FLOWS_TO_TELL || this.#ours > 0) return;
+    this.#context.cover({
+      kind: 'coverage',
+      plane: 'flow',
+      what: 'no-flow-of-ours',
+      count: this.#closed,
+      text: `None of ${this.#closed} flows begins at an address of the city, so neither relays, beacons nor movement could be judged: name the networks in city.yaml.`,
+    });
+  }
 
   snapshot(): unknown {
     return {
@@ -246,6 +305,9 @@ class Movement implements Detector {
       fetched: [...this.#fetched],
       told: [...this.#sameFlow],
       hops: [...this.#hops],
+      open: [...this.#open],
+      closed: this.#closed,
+      ours: this.#ours,
       tickets: this.#tickets.save(),
     };
   }
@@ -260,6 +322,9 @@ class Movement implements Detector {
     this.#fetched.load(s.fetched);
     this.#sameFlow.load(s.told);
     this.#hops.load(s.hops);
+    this.#open.load(s.open);
+    this.#closed = s.closed;
+    this.#ours = s.ours;
     this.#controllers.clear();
     for (const x of s.controllers) this.#controllers.add(x);
     this.#calls.clear();
@@ -271,6 +336,8 @@ class Movement implements Detector {
 interface Saved extends Record<string, unknown> {
   version: number;
   shed: number;
+  closed: number;
+  ours: number;
   firstAt: number | null;
   controllers: string[];
   calls: number[];

@@ -26,6 +26,12 @@ export interface FlowRow {
   up?: number;
   down?: number;
   state?: keyof typeof FlowState;
+  /** A whole flow, closed, unless said otherwise. */
+  phase?: keyof typeof FlowPhase;
+  /** Rows of one flow have one number, and octets so far. */
+  flow?: number;
+  /** The same for the two sensors that see a flow. */
+  clientPort?: number;
 }
 export interface OperationRow {
   at: number;
@@ -53,8 +59,13 @@ export class Bench {
   #place = 0;
   #port = 0;
 
-  constructor(kind: DetectorKind, file: CityFile = {}) {
+  readonly coverage: string[] = [];
+  readonly #evidenceAll: boolean;
+  readonly #up = new Map<number, number>();
+
+  constructor(kind: DetectorKind, file: CityFile = {}, evidenceAll = false) {
     this.#kind = kind;
+    this.#evidenceAll = evidenceAll;
     this.#city = new City(file, '.');
     this.detector = this.#create();
   }
@@ -62,9 +73,9 @@ export class Bench {
   #create(): Detector {
     return this.#kind.create({
       city: this.#city,
-      evidenceAll: false,
+      evidenceAll: this.#evidenceAll,
       claim: (f) => void this.claims.set(f.id, f),
-      cover: () => {},
+      cover: (x) => void this.coverage.push(x.what),
     });
   }
 
@@ -86,15 +97,19 @@ export class Bench {
     b.firstAt[0] = micros(r.at);
     b.lastAt[0] = micros(r.at + 1);
     b.place[0] = ++this.#place;
-    b.phase[0] = FlowPhase.Close;
+    b.phase[0] = FlowPhase[r.phase ?? 'Close'];
+    b.flow[0] = r.flow ?? 1e6 + this.#place;
     parseAddress(r.from ?? '10.0.1.4', b.addresses, 0);
     parseAddress(r.to ?? '10.0.1.6', b.addresses, 4);
-    b.originatorPort[0] = 20_000 + (++this.#port % 40_000);
+    b.originatorPort[0] = r.clientPort ?? 20_000 + (++this.#port % 40_000);
     b.responderPort[0] = r.port ?? 443;
     b.protocol[0] = 6;
     b.service[0] = r.service ?? 0;
     b.state[0] = FlowState[r.state ?? 'SF'];
-    b.originatorPayloadBytes[0] = r.up ?? 500;
+    const up = r.up ?? 500;
+    b.originatorPayloadBytes[0] = up;
+    b.originatorPayloadDelta[0] = up - (this.#up.get(b.flow[0]!) ?? 0);
+    this.#up.set(b.flow[0]!, up);
     b.responderPayloadBytes[0] = r.down ?? 500;
     this.detector.observe(b);
     b.addresses.fill(0xa5a5a5a5, 0, 8);

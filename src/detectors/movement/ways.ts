@@ -1,5 +1,5 @@
 // Ways of acting on another host, as flows and operations show them, each with its ATT&CK technique.
-import { OperationAct, type OperationBatch, OperationProtocol } from '#events';
+import { OperationAct, type OperationBatch, OperationProtocol, Service } from '#events';
 
 export interface Way {
   readonly name: string;
@@ -8,6 +8,8 @@ export interface Way {
   readonly executes: boolean;
   /** Every workstation does it to its servers all day: the first time says little. */
   readonly common: boolean;
+  /** A protocol of the plant: a step only where no conduit leads; who writes within a zone is `plant-writer`'s to judge. */
+  readonly plant: boolean;
   /** Ports by which flows of the same act are known. */
   readonly tickets: RegExp;
 }
@@ -17,8 +19,10 @@ const way = (name: string, technique: string, executes: boolean, common: boolean
   technique,
   executes,
   common,
+  plant: false,
   tickets,
 });
+const plant = (name: string): Way => ({ ...way(name, 'T0886', false, false, /$^/), plant: true });
 const files = /^(cifs|host)\//i;
 
 export const ways: Readonly<Record<string, Way>> = {
@@ -32,11 +36,22 @@ export const ways: Readonly<Record<string, Way>> = {
   dcom: way('DCOM or WMI activation', 'T1047', true, false, /^(host|rpcss)\//i),
   payload: way('a program written to an administrative share', 'T1570', true, false, files),
   registry: way('a registry value set from afar', 'T1112', true, false, files),
+  modbus: plant('Modbus'),
+  iec104: plant('IEC 104'),
+  dnp3: plant('DNP3'),
   replication: way('a copy of the directory’s secrets asked for', 'T1003.006', true, false, /^(ldap|e3514235|host)/i),
 };
 
-/** By the services of events/flow.ts. */
-const byService: Readonly<Record<number, string>> = { 3: 'smb', 4: 'dcerpc', 5: 'ssh', 6: 'rdp', 11: 'winrm' };
+const byService: Readonly<Record<number, string>> = {
+  [Service.Smb]: 'smb',
+  [Service.Dcerpc]: 'dcerpc',
+  [Service.Ssh]: 'ssh',
+  [Service.Rdp]: 'rdp',
+  [Service.Modbus]: 'modbus',
+  [Service.Iec104]: 'iec104',
+  [Service.Winrm]: 'winrm',
+  [Service.Dnp3]: 'dnp3',
+};
 
 export function wayOfService(service: number): string {
   return byService[service] ?? '';

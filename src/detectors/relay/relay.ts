@@ -2,7 +2,7 @@
 // of a visit to a destination that it never needed are mirrored by a session that ends with it, or by what a long channel moved
 // in the same span. Each visit is asked once whether another flow mirrors it; chance answers how surprising so many are.
 
-import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress } from '#events';
+import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress, Service } from '#events';
 import type { Evidence, Finding } from '#findings';
 import { addressHash, isGroupAddress } from '#lib/address';
 import { registeredName } from '#lib/suffix';
@@ -32,7 +32,6 @@ const SETTLE_MICROS = 70e6;
 const TOGETHER_MICROS = 50_000;
 const LONG_FLOWS_MAX = 64;
 const NAMES_MAX = 128;
-const DNS = 10;
 
 export const relay: DetectorKind = { card, create: (context) => new Relay(context) };
 
@@ -66,7 +65,7 @@ class Relay implements Detector {
         continue;
       }
       const w = 8 * i;
-      if (batch.service[i] === DNS || isGroupAddress(batch.addresses, w + 4)) continue;
+      if (batch.service[i] === Service.Dns || isGroupAddress(batch.addresses, w + 4)) continue;
       const originator = city.isOurs(batch.addresses, w);
       const responder = city.isOurs(batch.addresses, w + 4);
       if (originator === responder) continue;

@@ -1,7 +1,7 @@
 // EVE `flow` events to closed flows, and the name, fingerprint and certificate that `tls`, `quic` and `http` events tell to
 // opened rows of the same flow number (flow_id) without counts, so that nothing counts twice.
 import { createHash } from 'node:crypto';
-import { FlowBatch, FlowPhase, FlowState } from '#events';
+import { FlowBatch, FlowPhase, FlowState, Service, serviceOf } from '#events';
 import { parseAddress } from '#lib/address';
 import { FlowTexts, type ProxyTarget, proxyTarget, type Ready, type Rows, TEXT_BYTES_MAX } from '../lines/index.ts';
 import {
@@ -16,21 +16,21 @@ import {
 } from './event.ts';
 
 const protocols: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, ICMP: 1, 'IPv6-ICMP': 58, SCTP: 132 };
-/** Suricata's app_proto to the numbers of events/flow.ts. */
+/** Services by Suricata's app_proto. */
 const services: Readonly<Record<string, number>> = {
-  tls: 1,
-  http: 2,
-  http2: 2,
-  smb: 3,
-  dcerpc: 4,
-  ssh: 5,
-  rdp: 6,
-  mqtt: 7,
-  modbus: 8,
-  dns: 10,
-  dnp3: 12,
-  krb5: 13,
-  quic: 14,
+  tls: Service.Tls,
+  http: Service.Http,
+  http2: Service.Http,
+  smb: Service.Smb,
+  dcerpc: Service.Dcerpc,
+  ssh: Service.Ssh,
+  rdp: Service.Rdp,
+  mqtt: Service.Mqtt,
+  modbus: Service.Modbus,
+  dns: Service.Dns,
+  dnp3: Service.Dnp3,
+  krb5: Service.Kerberos,
+  quic: Service.Quic,
 };
 const Flag = { Fin: 1, Syn: 2, Rst: 4 } as const;
 /** Suricata counts whole frames. */
@@ -40,9 +40,12 @@ const headerBytes = (protocol: number, isV6: boolean): number => (isV6 ? 40 : 20
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
 export const flowEvents: EveKind = { eventType: 'flow', create: () => new FlowMapping() };
-export const tlsEvents: EveKind = { eventType: 'tls', create: () => new NameMapping('tls', 'sni', 1) };
-export const quicEvents: EveKind = { eventType: 'quic', create: () => new NameMapping('quic', 'sni', 14) };
-export const httpEvents: EveKind = { eventType: 'http', create: () => new NameMapping('http', 'hostname', 2) };
+export const tlsEvents: EveKind = { eventType: 'tls', create: () => new NameMapping('tls', 'sni', Service.Tls) };
+export const quicEvents: EveKind = { eventType: 'quic', create: () => new NameMapping('quic', 'sni', Service.Quic) };
+export const httpEvents: EveKind = {
+  eventType: 'http',
+  create: () => new NameMapping('http', 'hostname', Service.Http),
+};
 
 interface Value {
   readonly fields: Fields;
@@ -87,7 +90,7 @@ class FlowRows implements Rows<Value> {
     b.responderPort[i] = countOf(fields.dest_port, 65_535);
     const protocol = protocols[textOf(fields.proto)] ?? 0;
     b.protocol[i] = protocol;
-    b.service[i] = v.service;
+    b.service[i] = serviceOf(v.service, b.responderPort[i]!, protocol);
     b.samplingRate[i] = 1;
     const header = headerBytes(protocol, textOf(fields.src_ip).includes(':'));
     for (const [way, packets, bytes, payload, delta] of [
@@ -145,7 +148,7 @@ class FlowMapping implements EveMapping {
       ja4: '',
       certificate: '',
       target: undefined,
-      service: services[textOf(event.fields.app_proto)] ?? 0,
+      service: services[textOf(event.fields.app_proto)] ?? Service.Unknown,
     };
     out.push({ at: event.at, line: event.line, rows: this.#rows, value });
     return '';

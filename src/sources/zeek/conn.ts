@@ -1,7 +1,7 @@
 // conn.log, http.log and ssl.log to 'flow' rows. conn.log gives a closed flow a line; http.log and ssl.log tell whom a
 // connection asked for, its fingerprint and certificate, as an opened row of the same flow number (from the uid) without
 // counts, so that nothing counts twice.
-import { BATCH_ROWS, FlowBatch, FlowPhase, FlowState } from '#events';
+import { BATCH_ROWS, FlowBatch, FlowPhase, FlowState, Service, serviceOf } from '#events';
 import { parseAddress } from '#lib/address';
 import { FlowTexts, proxyTarget, TEXT_BYTES_MAX } from '../lines/index.ts';
 import type { ZeekLog, ZeekRows } from './log.ts';
@@ -24,35 +24,20 @@ export const flowLogs: readonly ZeekLog[] = [
 ];
 
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, icmp: 1 };
-/** Zeek's service words, strongest first, to the numbers of events/flow.ts. */
-const services: readonly [string, number][] = [
-  ['smb', 3],
-  ['dce_rpc', 4],
-  ['ssl', 1],
-  ['http', 2],
-  ['ssh', 5],
-  ['rdp', 6],
-  ['mqtt', 7],
-  ['modbus', 8],
-  ['dnp3', 12],
-  ['krb', 13],
-  ['dns', 10],
+/** Zeek's service words, strongest first. */
+const services: readonly (readonly [string, number])[] = [
+  ['smb', Service.Smb],
+  ['dce_rpc', Service.Dcerpc],
+  ['ssl', Service.Tls],
+  ['http', Service.Http],
+  ['ssh', Service.Ssh],
+  ['rdp', Service.Rdp],
+  ['mqtt', Service.Mqtt],
+  ['modbus', Service.Modbus],
+  ['dnp3', Service.Dnp3],
+  ['krb', Service.Kerberos],
+  ['dns', Service.Dns],
 ];
-const portServices: Readonly<Record<number, number>> = {
-  22: 5,
-  88: 13,
-  135: 4,
-  139: 3,
-  445: 3,
-  502: 8,
-  1883: 7,
-  2404: 9,
-  3389: 6,
-  5985: 11,
-  5986: 11,
-  20000: 12,
-};
-
 /** The flow column holds as many of Zeek's letters. */
 const HISTORY_BYTES_MAX = 15;
 
@@ -120,9 +105,8 @@ class ConnRows extends Rows {
     b.responderPayloadDelta[i] = b.responderPayloadBytes[i]!;
     const words = row.text('service').split(',');
     b.samplingRate[i] = 1;
-    b.service[i] = services.find(([word]) => words.includes(word))?.[1] ?? portServices[b.responderPort[i]!] ?? 0;
-    // WinRM is HTTP by content; its port says what it is for.
-    if (b.responderPort[i] === 5985 || b.responderPort[i] === 5986) b.service[i] = 11;
+    const content = services.find(([word]) => words.includes(word))?.[1] ?? Service.Unknown;
+    b.service[i] = serviceOf(content, b.responderPort[i]!, b.protocol[i]!);
     this.texts.put(i, b.historyOffset, b.historyBytes, row.text('history'), HISTORY_BYTES_MAX);
     b.count = i + 1;
     return '';
@@ -155,7 +139,7 @@ abstract class NameRows extends Rows {
     b.responderPayloadDelta[i] = 0;
     b.state[i] = FlowState.OTH;
     b.samplingRate[i] = 1;
-    b.service[i] = this.service;
+    b.service[i] = serviceOf(this.service, b.responderPort[i]!, b.protocol[i]!);
     this.asked(row, i);
     b.count = i + 1;
     return '';
@@ -163,7 +147,7 @@ abstract class NameRows extends Rows {
 }
 
 class HttpRows extends NameRows {
-  protected override readonly service = 2;
+  protected override readonly service = Service.Http;
 
   protected override asked(row: ZeekRow, i: number): void {
     const target = proxyTarget(row.text('method'), row.text('uri'));
@@ -173,7 +157,7 @@ class HttpRows extends NameRows {
 }
 
 class SslRows extends NameRows {
-  protected override readonly service = 1;
+  protected override readonly service = Service.Tls;
 
   protected override asked(row: ZeekRow, i: number): void {
     this.texts.name(i, row.text('server_name'));

@@ -1,6 +1,6 @@
 // Who of ours called an address outside, the first few in order. Two that call what nobody else calls, one after the other, are
 // tied: where the first stepped onto the second before, the stranger is the intruder's.
-import { BoundedMap } from './bounded-map.ts';
+import { BoundedMap } from '../bounded-map.ts';
 
 const CALLERS_MAX = 4;
 

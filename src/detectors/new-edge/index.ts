@@ -1,1 +1,0 @@
-export { newEdge } from './new-edge.ts';
