@@ -348,7 +348,7 @@ ${of('recursor.conf')}`,
 
   /** Ends the attacker's client. */
   stopTunnel(): void {
-    for (const name of ['iodine', 'dns2tcpc']) this.inNetwork('cl', 'pkill', '-9', '-x', name);
+    for (const program of ['iodine', 'dns2tcpc']) this.#spaces.end('cl', program);
   }
 
   /** parapet respond, beside the running one. */

@@ -1,5 +1,6 @@
 // Network namespaces of one test and what runs in them: made, joined by veth pairs, and taken away with every process in them.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 export function run(...words: string[]): string {
   return execFileSync(words[0]!, words.slice(1), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -20,7 +21,7 @@ export function noNamespaces(): string {
 
 export class Namespaces {
   readonly #tag: string;
-  readonly #names: string[] = [];
+  readonly #spaces: string[] = [];
   readonly #logs = new Map<string, string>();
 
   /** @param tag keeps namespaces of tests apart; at most six letters */
@@ -36,7 +37,7 @@ export class Namespaces {
   add(...spaces: string[]): void {
     for (const space of spaces) {
       run('ip', 'netns', 'add', this.name(space));
-      this.#names.push(this.name(space));
+      this.#spaces.push(space);
       this.ip(space, 'link', 'set', 'lo', 'up');
     }
   }
@@ -77,20 +78,25 @@ export class Namespaces {
     return [...this.#logs].map(([label, text]) => `--- ${label}\n${text.slice(-2000)}`).join('\n');
   }
 
+  /** Ends processes of a namespace: all, or those of a program. */
+  end(space: string, program?: string): void {
+    for (const pid of run('ip', 'netns', 'pids', this.name(space)).split(/\s+/)) {
+      if (pid === '') continue;
+      try {
+        if (program !== undefined && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== program) continue;
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
   /** Ends every process in the namespaces and takes these away. */
   close(): void {
-    for (const name of this.#names) {
-      for (const pid of run('ip', 'netns', 'pids', name)
-        .split(/\s+/)
-        .filter((p) => p !== '')) {
-        try {
-          process.kill(Number(pid), 'SIGKILL');
-        } catch {
-          // It has ended meanwhile.
-        }
-      }
-      run('ip', 'netns', 'del', name);
+    for (const space of this.#spaces) {
+      this.end(space);
+      run('ip', 'netns', 'del', this.name(space));
     }
-    this.#names.length = 0;
+    this.#spaces.length = 0;
   }
 }

@@ -4,6 +4,8 @@ import { Rings } from './rings.ts';
 import { Tally } from './tally.ts';
 
 export class Device {
+  /** Hash of its address. */
+  key = 0;
   words: number[] = [0, 0, 0, 0];
   firstAt = 0;
   lastAt = 0;

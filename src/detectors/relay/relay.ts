@@ -2,15 +2,13 @@
 // of a visit to a destination that it never needed are mirrored by a session that ends with it, or by what a long channel moved
 // in the same span. Each visit is asked once whether another flow mirrors it; chance answers how surprising so many are.
 
-import { type EventBatch, evidenceOf, FlowBatch, FlowPhase, formatAddress, Service } from '#events';
-import type { Evidence, Finding } from '#findings';
+import { type EventBatch, FlowBatch, FlowPhase, Service } from '#events';
 import { addressHash, isGroupAddress } from '#lib/address';
-import { registeredName } from '#lib/suffix';
-import { assetOf, findingOf } from '../claim.ts';
 import type { Detector, DetectorContext, DetectorKind } from '../contract.ts';
 import { isFieldRole } from '../roles.ts';
 import calibration from './calibration.json' with { type: 'json' };
 import { card, DEVICES_MAX, KNOWN_MAX, STRANGERS_MAX } from './card.ts';
+import { relayFinding } from './claim.ts';
 import { Device } from './device.ts';
 import { judge } from './judge.ts';
 import { explain, Look, Match } from './match.ts';
@@ -32,6 +30,8 @@ const SETTLE_MICROS = 70e6;
 const TOGETHER_MICROS = 50_000;
 const LONG_FLOWS_MAX = 64;
 const NAMES_MAX = 128;
+
+const VERSION = 4;
 
 export const relay: DetectorKind = { card, create: (context) => new Relay(context) };
 
@@ -149,6 +149,7 @@ class Relay implements Detector {
       this.shed += 1;
     }
     const d = new Device();
+    d.key = key;
     for (let k = 0; k < 4; k++) d.words[k] = batch.addresses[w + k]!;
     d.firstAt = batch.firstAt[i]!;
     d.decayedAt = d.firstAt;
@@ -196,14 +197,14 @@ class Relay implements Detector {
     // A claim grows at most every ten minutes: people read it, and it crosses processes.
     if (to - this.#toldAt >= 600e6 && this.#dirty.size > 0) {
       this.#toldAt = to;
-      for (const d of this.#dirty) this.#context.claim(this.#finding(d));
+      for (const d of this.#dirty) this.#context.claim(relayFinding(this.#context, d));
       this.#dirty.clear();
     }
   }
 
   end(): void {
     for (const d of this.#waiting) this.#judgeVisits(d, Number.POSITIVE_INFINITY);
-    for (const d of this.#dirty) this.#context.claim(this.#finding(d));
+    for (const d of this.#dirty) this.#context.claim(relayFinding(this.#context, d));
     this.#dirty.clear();
   }
 
@@ -267,47 +268,16 @@ class Relay implements Detector {
     const level = (b: number): number => (b >= c.highBits ? 2 : b >= c.mediumBits ? 1 : 0);
     const risen = level(bits) > level(d.bits);
     d.bits = Math.max(d.bits, bits);
-    if (risen) this.#context.claim(this.#finding(d));
+    if (risen) this.#context.claim(relayFinding(this.#context, d));
     else this.#dirty.add(d);
   }
 
-  #finding(d: Device): Finding {
-    const { city } = this.#context;
-    const ip = formatAddress(Uint32Array.from(d.words), 0);
-    const known = city.assetByIp(ip);
-    const asset = assetOf(city, ip);
-    const { reasons } = judge({ ...d, names: d.relayed });
-    const subject = { type: 'asset', value: known?.id ?? ip } as const;
-    const places = [d.firstPlace, ...(this.#context.evidenceAll ? d.evidence : [d.decisivePlace, d.lastPlace])];
-    const evidence: Evidence[] = [...new Set(places)].map((p) => evidenceOf(d.origin, p));
-    return findingOf(card, c, {
-      title: `${known?.id ?? ip} hands on other people's traffic to ${d.peers.size} strangers: it is used as a proxy`,
-      bits: d.bits,
-      asset,
-      subject,
-      firstAt: d.firstMatchAt,
-      at: d.alertAt,
-      lastAt: d.lastMatchAt,
-      techniques: card.techniques,
-      reasons,
-      evidence,
-      count: d.rows,
-      // The services behind it are what its fellows share.
-      links: [...new Set(d.relayed.map((n) => `domain:${registeredName(n)}`))],
-      response: [
-        { type: 'nft', record: `add element inet parapet quarantine { ${ip} timeout 4h }` },
-        { type: 'trust', record: `${known?.id ?? ip} until repaired` },
-      ],
-    });
-  }
-
   snapshot(): unknown {
-    const keys = (set: ReadonlySet<Device>): number[] =>
-      [...set].map((d) => [...this.#devices].find(([, other]) => other === d)![0]);
+    const keys = (set: ReadonlySet<Device>): number[] => [...set].map((d) => d.key);
     return {
-      version: 3,
+      version: VERSION,
       shed: this.shed,
-      devices: [...this.#devices].map(([key, d]) => [key, d.save()]),
+      devices: [...this.#devices.values()].map((d) => d.save()),
       dirty: keys(this.#dirty),
       waiting: keys(this.#waiting),
       sweptAt: this.#sweptAt,
@@ -319,18 +289,21 @@ class Relay implements Detector {
     const saved = state as {
       version: number;
       shed: number;
-      devices: [number, Record<string, unknown>][];
+      devices: Record<string, unknown>[];
       dirty: number[];
       waiting: number[];
       sweptAt: number;
       toldAt: number;
     };
-    if (saved.version !== 3) throw new Error(`relay: state of version ${saved.version} is not known`);
+    if (saved.version !== VERSION) throw new Error(`relay: state of version ${saved.version} is not known`);
     this.#devices.clear();
     this.#dirty.clear();
     this.#waiting.clear();
     this.shed = saved.shed;
-    for (const [key, plain] of saved.devices) this.#devices.set(key, Device.load(plain));
+    for (const plain of saved.devices) {
+      const d = Device.load(plain);
+      this.#devices.set(d.key, d);
+    }
     for (const key of saved.dirty) this.#dirty.add(this.#devices.get(key)!);
     for (const key of saved.waiting) this.#waiting.add(this.#devices.get(key)!);
     this.#sweptAt = saved.sweptAt;
