@@ -1,9 +1,7 @@
 // parapet beacons PATH...: RITA's score of each pair that Parapet's own detector can be held against.
 
-import { RitaRecord, type RitaRow, type RitaScore, ritaInside } from '#detectors/beacon';
-import { FlowBatch } from '#events';
-import { type Finding, toJsonLine } from '#findings';
-import { analyze } from '#pipeline';
+import { toJsonLine } from '#findings';
+import { type BeaconRow, compareBeacons } from '#pipeline';
 import { cityOf, ExitCode, options, printable, UsageError, write } from './options.ts';
 import { tableText } from './table.ts';
 
@@ -36,44 +34,25 @@ export async function beacons(args: string[]): Promise<number> {
   const least = Number(o.values.least ?? 0.5);
   if (!(least >= 0 && least <= 1)) throw new UsageError('--least takes a score from 0 to 1.');
 
-  const city = cityOf(o.values);
-  const named = (city.file.networks ?? []).map((n) => n.cidr);
-  const record = new RitaRecord(named.length > 0 ? named : ritaInside);
-  const { findings, faults } = await analyze(o.positionals, {
-    city,
-    planes: new Set(['flow']),
-    observe: (batch) => {
-      if (batch instanceof FlowBatch) record.observe(batch);
-    },
-  });
+  const { rows, unscored, why, faults } = await compareBeacons(o.positionals, cityOf(o.values));
   for (const f of faults) process.stderr.write(printable(`${f.code} ${f.file}: ${f.text} ${f.remedy}\n`));
-  const { rows, why, leftOut } = record.score();
-  const found = new Map(
-    findings.filter((f) => f.detector === 'beacon').map((f) => [`${f.asset.ip} ${f.subject.value}`, f]),
-  );
-  const ours = (r: RitaRow): Finding | undefined => found.get(`${r.source} ${r.place}`);
-  const scored = (r: RitaRow): r is RitaRow & { told: RitaScore } => typeof r.told !== 'string';
-
+  const isShown = (r: BeaconRow, from: number): boolean =>
+    o.values.all === true || r.finding !== undefined || (typeof r.told !== 'string' && r.told.score >= from);
   if (o.format === 'ndjson') {
-    for (const r of rows)
-      if (o.values.all === true || scored(r) || ours(r) !== undefined) await write(line(r, ours(r)));
+    for (const r of rows) if (isShown(r, 0)) await write(line(r));
   } else {
-    const shown = rows.filter(
-      (r) => o.values.all === true || ours(r) !== undefined || (scored(r) && r.told.score >= least),
-    );
-    if (shown.length > 0) await write(table(shown, ours));
-    if (!o.quiet) {
-      const hidden = rows.length - shown.length;
-      if (hidden > 0) await write(`(${hidden} pairs more, lower or not scored: see --least and --all)\n`);
-      if (leftOut.capacity > 0)
-        await write(`(${leftOut.capacity} connections past two million were not scored: give it less than a day)\n`);
-    }
+    const shown = rows.filter((r) => isShown(r, least));
+    if (shown.length > 0) await write(table(shown));
+    if (!o.quiet && rows.length > shown.length)
+      await write(`(${rows.length - shown.length} pairs more, lower or not scored: see --least and --all)\n`);
   }
+  if (unscored > 0)
+    process.stderr.write(`${unscored} connections past two million were not scored: give it less than a day.\n`);
   if (why !== '') process.stderr.write(`${why}\n`);
   return faults.length > 0 ? ExitCode.PartUnread : ExitCode.Done;
 }
 
-function line(r: RitaRow, ours: Finding | undefined): string {
+function line({ finding, ...r }: BeaconRow): string {
   return `${toJsonLine({
     kind: 'beacon',
     source: r.source,
@@ -81,16 +60,15 @@ function line(r: RitaRow, ours: Finding | undefined): string {
     by: r.kind === 'ip' ? 'address' : 'name',
     connections: r.connections,
     rita: r.told,
-    ...(ours === undefined ? {} : { finding: ours.id, severity: ours.severity, bits: ours.bits }),
+    ...(finding === undefined ? {} : { finding: finding.id, severity: finding.severity, bits: finding.bits }),
   })}\n`;
 }
 
-function table(rows: readonly RitaRow[], ours: (r: RitaRow) => Finding | undefined): string {
+function table(rows: readonly BeaconRow[]): string {
   const columns = ['RITA', 'time', 'size', 'hours', 'span', 'connections', 'from', 'to', 'Parapet'];
   const fixed = (n: number): string => n.toFixed(3);
   const cells = rows.map((r) => {
-    const f = ours(r);
-    const { told } = r;
+    const { told, finding: f } = r;
     const parts =
       typeof told === 'string'
         ? [told, '', '', '', '']

@@ -5,6 +5,7 @@ export { MqttSource } from '#sources/mqtt';
 export { type NetflowListener, openNetflow } from '#sources/netflow';
 export type { AnalyzeOptions, Outcome } from './analyze.ts';
 export { analyze } from './analyze.ts';
+export { type BeaconRow, compareBeacons } from './beacons.ts';
 export { decideRecorded } from './decide.ts';
 export { type AuditCheck, auditResolver, auditZone, type Place } from './dns-audit.ts';
 export { Engine } from './engine.ts';
