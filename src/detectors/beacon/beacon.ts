@@ -180,7 +180,7 @@ class Beacons implements Detector {
       const lasted = batch.lastAt[i]! - at;
       if (lasted < 1.25 * p.session[slot]! && batch.phase[i] !== FlowPhase.Close) return;
       p.session[slot] = Math.max(lasted, p.session[slot]!);
-      this.#keep(slot);
+      this.#keep(slot, device);
       if (batch.phase[i] !== FlowPhase.Close) {
         this.#look(slot, device, callers, alertAt, false);
         return;
@@ -193,17 +193,23 @@ class Beacons implements Detector {
     p.up[cell] = batch.originatorPayloadBytes[i]!;
     p.down[cell] = batch.responderPayloadBytes[i]!;
     p.calls[slot] = calls + 1;
-    this.#keep(slot);
+    this.#keep(slot, device);
     if (!isSession && (calls + 1 < c.callsMin || (calls + 1 > TIMES && (calls + 1) % 16 !== 0))) return;
     this.#look(slot, device, callers, alertAt, false);
   }
 
-  /** What a full table gives up first: places called long ago and seldom. A doubling of calls is worth six hours. */
-  #keep(slot: number): void {
+  /**
+   * What a full table gives up first: places called long ago and seldom. A doubling of calls is worth six hours. A field device has
+   * few places, and one that was forgotten would be new: a week.
+   */
+  #keep(slot: number, device: number): void {
     const p = this.#pairs;
     const seconds = p.lastAt[slot]! / 1e6 - EPOCH_SECONDS;
     const often = Math.log2(1 + p.calls[slot]!) + p.session[slot]! / c.sessionMicrosMin;
-    p.table.setWeight(slot, p.told.has(slot) ? TOLD_WEIGHT : seconds + 21_600 * Math.min(12, often));
+    p.table.setWeight(
+      slot,
+      p.told.has(slot) ? TOLD_WEIGHT : seconds + 21_600 * Math.min(12, often) + 604_800 * this.#deviceField[device]!,
+    );
   }
 
   #look(slot: number, device: number, callers: number, at: number, ending: boolean): void {
@@ -238,7 +244,7 @@ class Beacons implements Detector {
         evidence: [],
       };
       p.told.set(slot, told);
-      this.#keep(slot);
+      this.#keep(slot, device);
     }
     told.bits = Math.max(told.bits, bits);
     this.#context.claim(findingOfPair(this.#context, p, slot, told, reasons));

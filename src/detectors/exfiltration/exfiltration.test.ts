@@ -16,13 +16,14 @@ let flows = 0;
 const give = (b: FlowBench, at: number, up: number, more: Partial<Row> = {}): void =>
   b.row({ at, flow: ++flows, up, down: 500, name: 'drop.example', ...more });
 
-/** Three ordinary days: a known service, and each day a few new places that get little. */
-function learned(file: CityFile = {}, from = '10.0.0.1'): FlowBench {
+/** Three ordinary days: a known service, each day a few new places that get little, and one that gets `upload` octets. */
+function learned(file: CityFile = {}, from = '10.0.0.1', upload = 0): FlowBench {
   const b = new FlowBench(exfiltration, file);
   for (let d = 0; d < 3; d++)
     for (let h = 0; h < 24; h++) {
       give(b, d * DAY + h * 3600, 200_000, { from, name: 'service.example', down: 300_000 });
       give(b, d * DAY + h * 3600 + 60, 9000, { from, name: `new${d}-${h}.example`, down: 90_000 });
+      if (upload > 0 && h === 9) give(b, d * DAY + h * 3600 + 90, upload, { from, name: `upload${d}.example` });
     }
   return b;
 }
@@ -35,6 +36,16 @@ describe('fires on', () => {
     expect(b.all).toMatchObject([{ asset: { ip: '10.0.0.1' }, subject: { type: 'domain', value: 'drop.example' } }]);
     expect(b.all[0]!.leakedBytes).toBeGreaterThan(45e6);
     expect(b.all[0]!.leakedBytesAtAlert).toBeLessThan(50e6);
+  });
+  it('the same from a device that sends as much to other places now and then, in one piece', () => {
+    const b = learned({}, '10.0.0.1', 60e6);
+    for (let k = 0; k < 100; k++) give(b, 3 * DAY + 864 * k, 525_000);
+    expect(b.all).toMatchObject([{ severity: 'medium', subject: { type: 'domain', value: 'drop.example' } }]);
+    expect(b.all[0]!.reasons.map((r) => r.text).join()).toMatch(/in pieces, in \d+ hours/);
+    // The next day is no news.
+    const { at, bits } = b.all[0]!;
+    for (let k = 0; k < 100; k++) give(b, 4 * DAY + 864 * k, 525_000);
+    expect(b.all).toMatchObject([{ at, bits }]);
   });
   it('a few megabytes from a controller to a new place', () => {
     const b = learned({ assets: [{ id: 'c-1', role: 'signal-controller', ip: '10.0.0.1' }] });
@@ -74,6 +85,16 @@ describe('silent on', () => {
   it('a backup to its own place, larger each week', () => {
     const b = new FlowBench(exfiltration);
     for (let d = 0; d < 30; d++) give(b, d * DAY, d % 7 === 0 ? 4e9 : 1e9, { name: 'backup.example' });
+    expect(b.all).toEqual([]);
+  });
+  it('as much as it sends now and then, in one piece', () => {
+    const b = learned({}, '10.0.0.1', 60e6);
+    give(b, 3 * DAY + 3600, 60e6);
+    expect(b.all).toEqual([]);
+  });
+  it('a call of hours with a new place, that gives as it takes', () => {
+    const b = learned({}, '10.0.0.1', 60e6);
+    for (let k = 0; k < 20; k++) give(b, 3 * DAY + 1800 * k, 2e6, { down: 2e6 });
     expect(b.all).toEqual([]);
   });
   it('firmware: much comes in, little goes out', () => {
@@ -139,6 +160,8 @@ describe('arithmetic', () => {
       callers: 1,
       named: true,
       together: false,
+      hours: 3,
+      usualHere: 0,
     };
     fc.assert(
       fc.property(

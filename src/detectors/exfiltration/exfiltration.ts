@@ -73,7 +73,7 @@ class Exfiltration implements Detector {
 
   snapshot(): unknown {
     return {
-      version: 1,
+      version: 2,
       columns: this.#columns().map(packColumn),
       devices: this.#volume.devices.table.pack(),
       peers: this.#volume.peers.table.pack(),
@@ -87,7 +87,7 @@ class Exfiltration implements Detector {
 
   restore(state: unknown): void {
     const s = state as Record<string, unknown> & { version: number; columns: string[] };
-    if (s.version !== 1) throw new Error(`exfiltration: state of version ${s.version} is not known`);
+    if (s.version !== 2) throw new Error(`exfiltration: state of version ${s.version} is not known`);
     for (const [k, column] of this.#columns().entries()) unpackColumn(s.columns[k], column);
     this.#volume.devices.table.unpack(s.devices as PackedPairs);
     this.#volume.peers.table.unpack(s.peers as PackedPairs);

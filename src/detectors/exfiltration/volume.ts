@@ -19,6 +19,9 @@ import { type Volume as Weighed, weighVolume } from './weigh.ts';
 const c = calibration;
 export const serverRoles = /server|backup|nas|storage|proxy|mail|relay|vpn|gateway|recorder/i;
 const Kind = { Person: 0, Field: 1, Server: 2 } as const;
+/** A flow that gave less makes no hour. */
+const HOUR_BYTES_MIN = 1000;
+const HOUR_MICROS = 3600e6;
 const floors = [c.floorBytes, c.floorFieldBytes, c.floorServerBytes];
 
 /** What was given in a day, beside what was usual. */
@@ -68,13 +71,19 @@ export class Volume {
       const usual = isNew
         ? Math.max(devices.usualNew[device]!, peers.usual[slot]!)
         : Math.max(peers.usual[slot]!, 0.5 * devices.usualNew[device]!);
-      const given = { up: total, down: peers.down[slot]!, usual, isNew, callers, named, together: false };
+      const given = {
+        ...{ up: total, down: peers.down[slot]!, usual, isNew, callers, named, together: false },
+        ...{ hours: peers.hoursOf(slot), usualHere: peers.usual[slot]! },
+      };
       this.#judge(batch, i, kind, given, peers.place[slot]!);
     }
     const newUp = devices.newUp[device]!;
     if (isNew && callers < c.popular && newUp > 2 * floor && newUp > 2 * devices.newMost[device]!) {
       const usual = devices.usualTogether[device]!;
-      const given = { up: newUp, down: devices.newDown[device]!, usual, isNew, callers, named, together: true };
+      const given = {
+        ...{ up: newUp, down: devices.newDown[device]!, usual, isNew, callers, named, together: true },
+        ...{ hours: 0, usualHere: 0 },
+      };
       this.#judge(batch, i, kind, given, devices.newPlace[device]!);
     }
   }
@@ -183,8 +192,10 @@ class Peers {
   readonly place = new Float64Array(2 ** PEERS_BITS);
   /** Octets at the last look: it is looked at again when they have grown by a fifth. */
   readonly looked = new Float64Array(2 ** PEERS_BITS);
+  /** Hours of its day in which the place was given something: a bit each. */
+  readonly #hours = new Uint32Array(2 ** PEERS_BITS);
   readonly columns: readonly ArrayBufferView[] = [
-    ...[this.firstAt, this.#windowAt, this.up, this.down, this.usual, this.place, this.looked],
+    ...[this.firstAt, this.#windowAt, this.up, this.down, this.usual, this.place, this.looked, this.#hours],
   ];
 
   /** Adds a row to what the host gave the place in its day. @returns the slot of both */
@@ -202,9 +213,17 @@ class Peers {
     }
     this.up[slot]! += up;
     this.down[slot]! += down;
+    if (up >= HOUR_BYTES_MIN)
+      this.#hours[slot]! |= 1 << Math.min(23, Math.floor((at - this.#windowAt[slot]!) / HOUR_MICROS));
     // What gives much is worth keeping.
     this.table.setWeight(slot, Math.max(this.table.weight(slot), this.up[slot]!));
     return slot;
+  }
+
+  hoursOf(slot: number): number {
+    let hours = 0;
+    for (let bits = this.#hours[slot]!; bits !== 0; bits &= bits - 1) hours += 1;
+    return hours;
   }
 
   #begin(slot: number, at: number, place: number): void {
@@ -212,6 +231,7 @@ class Peers {
     this.up[slot] = 0;
     this.down[slot] = 0;
     this.looked[slot] = 0;
+    this.#hours[slot] = 0;
     this.place[slot] = place;
   }
 }

@@ -18,6 +18,10 @@ export interface Volume {
   readonly named: boolean;
   /** Many new places together. */
   readonly together: boolean;
+  /** Hours of the day in which something went there. */
+  readonly hours: number;
+  /** Most that this very place got in a day before. */
+  readonly usualHere: number;
 }
 
 export function weighVolume(v: Volume): { bits: number; reasons: Reason[] } {
@@ -26,8 +30,12 @@ export function weighVolume(v: Volume): { bits: number; reasons: Reason[] } {
   const floor = v.server ? c.floorServerBytes : v.field ? c.floorFieldBytes : c.floorBytes;
   const excess = v.up / Math.max(floor, v.usual);
   const bits = Math.min(c.excessBitsMax, c.excessBits * Math.log2(Math.max(1, excess)));
+  const isOutward = v.up > c.outwardRatio * v.down;
+  // What people send away goes in one piece. What drips for hours to a place that never had such a day is told even from a device
+  // that sends as much now and then.
+  const drips = v.isNew && !v.together && isOutward && v.hours >= c.dripHours && v.up > 2 * v.usualHere;
   // Without a day beyond the device's own habit the rest says nothing.
-  if (bits < 1) return { bits: 0, reasons };
+  if (bits < 1 && !drips) return { bits: 0, reasons };
   add(bits, `${megabytes(v.up)} went out in a day, ${excess.toFixed(1)} times what is usual here`);
   if (v.isNew)
     add(
@@ -35,7 +43,8 @@ export function weighVolume(v: Volume): { bits: number; reasons: Reason[] } {
       v.field ? `a ${v.role} has no reason for a new place` : 'it never gave this place anything before',
     );
   else add(-c.habitBits, 'the place is one of its own');
-  if (v.up > c.outwardRatio * v.down) add(c.outwardBits, 'hardly anything came back');
+  if (isOutward) add(c.outwardBits, 'hardly anything came back');
+  if (drips) add(c.dripBits, `it went in pieces, in ${v.hours} hours of the day`);
   if (!v.together) {
     if (v.callers <= 1) add(c.aloneBits, 'nobody else in the city uses the place');
     else if (v.callers >= c.popular) add(-c.popularBits, 'several hosts of the city use the place');
