@@ -124,11 +124,9 @@ async function freePort(): Promise<number> {
 
 const dig = promisify(execFile);
 
-/** Asks for a name that does not count. @returns whether there was an answer */
-async function poke(port: number): Promise<boolean> {
-  const words = ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=1', 'up.t.example'];
-  const answer = await dig('dig', words).catch(() => undefined);
-  return answer?.stdout.includes('status:') ?? false;
+/** Asks for a name that does not count, whether or not anybody answers. */
+async function poke(port: number): Promise<void> {
+  await dig('dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=1', 'up.t.example']).catch(() => {});
 }
 
 /** Asks for names `from`..`from + count`, every tenth over TCP; each gets an answer. */
@@ -170,17 +168,23 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
       void run(listener, heard);
       return { listener, heard };
     };
-    const start = async (listener: DnstapListener): Promise<ChildProcess> => {
+    /** Until a message has come through: before its writer is open, a server throws messages away (fstrm/iothr.c). */
+    const opens = async (heard: ReturnType<typeof hear>): Promise<void> => {
+      const from = heard.rows.length;
+      for (let i = 0; heard.rows.length === from; i++) {
+        if (i >= 150) throw new Error(`nothing comes through\n${said()}`);
+        await poke(port);
+        await sleep(100);
+      }
+    };
+    const start = async (listener: DnstapListener, heard: ReturnType<typeof hear>): Promise<ChildProcess> => {
       const child = server.start(dir, port, socket);
       children.push(child);
       await until(
         () => listener.senders === 1,
         () => `it does not connect\n${said()}`,
       );
-      for (let i = 0; !(await poke(port)); i++) {
-        expect(i).toBeLessThan(50);
-        await sleep(100);
-      }
+      await opens(heard);
       return child;
     };
     const heardAll = async (heard: ReturnType<typeof hear>, from: number, count: number): Promise<void> => {
@@ -198,7 +202,7 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
     };
 
     const { listener, heard } = await open();
-    const first = await start(listener);
+    const first = await start(listener, heard);
     await ask(port, 0, 100);
     await heardAll(heard, 0, 100);
     const mine = heard.rows.filter((r) => /6e\d+2d780174/.test(r.message));
@@ -214,19 +218,15 @@ describe.each([unbound, bind])('dnstap of a running $name', (server) => {
       () => listener.senders === 0,
       () => 'it stays connected',
     );
-    await start(listener);
+    await start(listener, heard);
     await ask(port, 100, 50);
     await heardAll(heard, 0, 150);
 
     // The listener is started anew while the server stays.
     listener.close();
     const again = await open();
-    // BIND sees that the listener has gone only when it writes, so it needs something to write.
-    for (let i = 0; again.listener.senders === 0; i++) {
-      expect(i).toBeLessThan(200);
-      await poke(port);
-      await sleep(100);
-    }
+    // BIND sees that the listener has gone only when it writes, and asks again to be let in after a second.
+    await opens(again.heard);
     await ask(port, 1000, 100);
     await heardAll(again.heard, 1000, 100);
     expect([...heard.faults, ...again.heard.faults]).toEqual([]);
