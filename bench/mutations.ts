@@ -4,7 +4,7 @@
 // what the corpora have of the kind (PARAPET_CORPUS), and otherwise what the range writes; a decoder's own input is recorded
 // from the seeds by running the decoders before it. Told for each: exceptions, the slowest single input, and how much memory
 // a second half of the mutations left in use beyond the first.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Decoder, EventBatch, Sink } from '#events';
@@ -13,6 +13,7 @@ import { decoders, sources } from '#pipeline';
 import { runScenario } from '#range';
 import type { ByteReader, Source, SourceKind } from '#sources';
 import { openBytes } from '#sources';
+import * as printed from '../src/sources/nfdump/printed.ts';
 
 const corpus = process.env.PARAPET_CORPUS ?? '../shared/corpus';
 /** Octets of the largest file that is taken for a seed, and of one input of a source. */
@@ -183,6 +184,8 @@ async function seedFiles(dir: string): Promise<{ path: string; bytes: Uint8Array
   if (roots.length === 0) console.log(`no corpus at ${corpus} (set PARAPET_CORPUS): seeds are the range's`);
   runScenario('dns-day', { seed: 1, clients: 12, days: 0.02, out: join(dir, 'dns'), logs: 'all' });
   runScenario('blackout', { seed: 1, meters: 54, quietDays: 0.01, out: join(dir, 'city') });
+  // No corpus has what nfdump prints.
+  for (const [name, text] of Object.entries(printed)) writeFileSync(join(dir, `nfdump-${name}.csv`), text);
   roots.push(dir);
   const out: { path: string; bytes: Uint8Array }[] = [];
   for (const root of roots)
