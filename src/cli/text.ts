@@ -1,10 +1,21 @@
 // Findings, incidents and verdicts for people: plain words that paste into a ticket.
-import { type Evidence, type Finding, type Incident, isoTime, type Severity, type Verdict } from '#findings';
+import {
+  type Evidence,
+  type Fault,
+  type Finding,
+  type Incident,
+  isoTime,
+  type Severity,
+  type Verdict,
+} from '#findings';
 import type { Outcome } from '#pipeline';
 import type { Summary } from './analyze.ts';
 import { printable, type Style } from './options.ts';
 
 type Paint = (style: Style, text: string) => string;
+
+/** Places of one fault that are named. */
+const PLACES_MAX = 8;
 
 const styleOf: Readonly<Record<Severity, Style>> = {
   info: 'quiet',
@@ -38,11 +49,12 @@ export function text(outcome: Outcome, summary: readonly Summary[], paint: Paint
     );
   }
   for (const c of outcome.coverage) out.push(`${paint('quiet', 'Not seen:')} ${printable(c.text)}\n`);
-  for (const f of outcome.faults) {
-    const place = f.frame !== undefined ? ` frame ${f.frame}` : f.line !== undefined ? ` line ${f.line}` : '';
-    const byte = f.offset !== undefined ? ` byte 0x${f.offset.toString(16)}` : '';
+  for (const same of Map.groupBy(outcome.faults, (f) => `${f.code} ${f.text}`).values()) {
+    const f = same[0]!;
+    const places = same.slice(0, PLACES_MAX).map(faultPlace);
+    const more = same.length > PLACES_MAX ? ` and ${same.length - PLACES_MAX} files more` : '';
     out.push(
-      `${paint('warn', f.code)} ${printable(f.file)}${place}${byte}: ${printable(f.text)} Lost: ${f.lost}.${(f.count ?? 1) > 1 ? ` ${f.count} times.` : ''} ${f.remedy}\n`,
+      `${paint('warn', f.code)} ${places.join(', ')}${more}: ${printable(f.text)} Lost: ${f.lost}. ${f.remedy}\n`,
     );
   }
   const all = summary[summary.length - 1]!;
@@ -51,6 +63,13 @@ export function text(outcome: Outcome, summary: readonly Summary[], paint: Paint
     `${outcome.findings.length === 0 ? paint('good', 'Nothing found.') : `${count(outcome.findings.length, 'finding')}, ${count(outcome.incidents.length, 'incident')}.`} Read ${count(all.frames, 'frame')}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}${all.seconds > 0 ? ` in ${all.seconds} s` : ''}.${all.shed > 0 ? ` ${all.shed} rows were shed at a capacity.` : ''}\n`,
   );
   return out.join('\n');
+}
+
+function faultPlace(f: Fault): string {
+  const place = f.frame !== undefined ? ` frame ${f.frame}` : f.line !== undefined ? ` line ${f.line}` : '';
+  const byte = f.offset !== undefined ? ` byte 0x${f.offset.toString(16)}` : '';
+  const times = (f.count ?? 1) > 1 ? ` (${f.count} times)` : '';
+  return `${printable(f.file)}${place}${byte}${times}`;
 }
 
 function count(n: number, noun: string): string {

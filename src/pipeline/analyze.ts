@@ -67,7 +67,7 @@ export async function analyze(paths: readonly string[], options: AnalyzeOptions)
     for (const [name, files] of feed.kinds) {
       const untold = sources.find((s) => s.card.name === name)?.card.doesNotTell ?? {};
       for (const [plane, texts] of Object.entries(untold)) {
-        if ((engine.rows[plane] ?? 0) === 0) continue;
+        if ((engine.rows[plane] ?? 0) === 0 || options.planes?.has(plane) === false) continue;
         for (const [i, text] of texts.entries())
           engine.coverage.set(`${name} ${plane} ${i}`, {
             kind: 'coverage',

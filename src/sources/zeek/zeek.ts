@@ -36,7 +36,9 @@ const faults: FaultTable = {
 };
 
 const doesNotTell: DoesNotTell = {
-  dns: ['message sizes, EDNS and record types of answers; of a query and its answer the time of the query only'],
+  dns: [
+    'in dns.log: message sizes, EDNS and record types of answers; of a query and its answer the time of the query only',
+  ],
 };
 
 export function zeekSource(logs: readonly ZeekLog[]): SourceKind {
