@@ -103,10 +103,8 @@ class ConnRows extends Rows {
     b.responderPayloadBytes[i] = count(row.text('resp_bytes'));
     b.originatorPayloadDelta[i] = b.originatorPayloadBytes[i]!;
     b.responderPayloadDelta[i] = b.responderPayloadBytes[i]!;
-    const words = row.text('service').split(',');
     b.samplingRate[i] = 1;
-    const content = services.find(([word]) => words.includes(word))?.[1] ?? Service.Unknown;
-    b.service[i] = serviceOf(content, b.responderPort[i]!, b.protocol[i]!);
+    b.service[i] = serviceOf(contentOf(row.text('service')), b.responderPort[i]!, b.protocol[i]!);
     this.texts.put(i, b.historyOffset, b.historyBytes, row.text('history'), HISTORY_BYTES_MAX);
     b.count = i + 1;
     return '';
@@ -168,6 +166,19 @@ class SslRows extends NameRows {
 
 function either(row: ZeekRow, field: string, other: string): string {
   return row.text(field) || row.text(other);
+}
+
+/** Cells of the service column seen so far, which are few; nothing is kept of a log that makes them up. */
+const contents = new Map<string, number>();
+const CONTENTS_MAX = 256;
+
+function contentOf(cell: string): number {
+  const known = contents.get(cell);
+  if (known !== undefined) return known;
+  const words = cell.split(',');
+  const content = services.find(([word]) => words.includes(word))?.[1] ?? Service.Unknown;
+  if (contents.size < CONTENTS_MAX) contents.set(cell, content);
+  return content;
 }
 
 function count(text: string, max = Number.MAX_SAFE_INTEGER): number {
