@@ -141,7 +141,7 @@ describe('fires on places without a name', () => {
       parseAddress(`192.0.2.${k + 2}`, b.addresses, 4);
       b.originatorPayloadBytes[0] = 300;
       b.responderPayloadBytes[0] = 300;
-      b.bytes.fill(7, 0, 100);
+      b.bytes.fill('a'.charCodeAt(0), 0, 100);
       b.certificateBytes[0] = certificate && k >= 0 ? 32 : 0;
       b.ja4Bytes[0] = certificate || k < 0 ? 0 : 36;
       d.observe(b);
@@ -151,7 +151,12 @@ describe('fires on places without a name', () => {
   it.each([true, false])('addresses that take turns behind one certificate (%s), else one client fingerprint', (c) => {
     const found = turning(c);
     expect(found).toHaveLength(1);
-    expect(found[0]!.reasons.some((r) => r.text.includes(c ? 'one certificate' : 'one client fingerprint'))).toBe(true);
+    const said = found[0]!.reasons.map((r) => r.text).join('; ');
+    expect(said).toContain(c ? 'one certificate' : 'one client fingerprint');
+    expect(said).toContain(
+      c ? `its certificate is SHA-256 ${'61'.repeat(32)}` : `its client fingerprint is JA4 ${'a'.repeat(36)}`,
+    );
+    expect(found[0]!.links).toEqual([c ? `sha-256:${'61'.repeat(32)}` : `ja4:${'a'.repeat(36)}`]);
   });
 });
 

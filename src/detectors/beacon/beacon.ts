@@ -157,6 +157,8 @@ class Beacons implements Detector {
       p.file[slot] = p.fileOf(batch.origin);
       p.nameBytes[slot] = 0;
       if (by === By.Name) p.setName(slot, this.#names);
+      else if (by === By.Certificate) p.setMark(slot, batch.bytes, batch.certificateOffset[i]!, 32);
+      else if (by === By.Fingerprint) p.setMark(slot, batch.bytes, batch.ja4Offset[i]!, batch.ja4Bytes[i]!);
       for (let k = 0; k < 8; k++) p.addresses[8 * slot + k] = batch.addresses[8 * i + k]!;
     } else if (
       p.addresses[8 * slot + 7] !== batch.addresses[8 * i + 7] ||

@@ -19,6 +19,7 @@ export function findingOfPair(
   const who = asset.id ?? ip;
   const named = p.by[slot] === By.Name;
   const subject: Subject = named ? { type: 'domain', value: p.nameOf(slot) } : { type: 'ip', value: told.address };
+  const mark = p.markOf(slot);
   const places = [told.first.place, told.decisivePlace, ...told.evidence, p.lastPlace[slot]!];
   const held = p.session[slot]! > 0 && p.calls[slot]! < calibration.callsMin;
   return findingOf(card, calibration, {
@@ -35,6 +36,8 @@ export function findingOfPair(
     reasons,
     evidence: [...new Set(places)].map((place) => evidenceOf(told.first, place)),
     count: p.calls[slot]!,
+    // What has the same certificate, or the same client, is of one hand wherever it calls.
+    ...(mark === '' ? {} : { links: [mark.replace(' ', ':').toLowerCase()] }),
     response: [
       named
         ? { type: 'policy', record: `deny ${ip} to ${subject.value}:${p.port[slot]}` }

@@ -42,5 +42,6 @@ export function factsOf(p: Pairs, slot: number, of: Pick<Facts, 'callers' | 'fie
     burst: p.burst[slot]!,
     turns: named ? 0 : p.turns[slot]!,
     behind: behind[p.by[slot]!]!,
+    mark: p.markOf(slot),
   };
 }

@@ -45,6 +45,7 @@ export class Pairs {
   readonly by = new Uint8Array(COUNT);
   /** Calls within five seconds of the first. */
   readonly burst = new Uint8Array(COUNT);
+  /** What it is known by: its name, the certificate's SHA-256, the fingerprint's letters; nothing of an address. */
   readonly nameBytes = new Uint8Array(COUNT);
   readonly names = new Uint8Array(NAME_BYTES * COUNT);
   /** Index into `files`, from 1. */
@@ -72,6 +73,20 @@ export class Pairs {
       const octet = bytes[from + k]!;
       this.names[NAME_BYTES * slot + k] = octet >= 65 && octet <= 90 ? octet + 32 : octet;
     }
+  }
+
+  setMark(slot: number, bytes: Uint8Array, from: number, length: number): void {
+    const kept = Math.min(NAME_BYTES, length);
+    this.nameBytes[slot] = kept;
+    this.names.set(bytes.subarray(from, from + kept), NAME_BYTES * slot);
+  }
+
+  /** `SHA-256 ...` of a certificate, `JA4 ...` of a client; '' where the pair is known by a name or an address. */
+  markOf(slot: number): string {
+    const at = NAME_BYTES * slot;
+    const bytes = Buffer.from(this.names.subarray(at, at + this.nameBytes[slot]!));
+    if (this.by[slot] === By.Certificate) return `SHA-256 ${bytes.toString('hex')}`;
+    return this.by[slot] === By.Fingerprint ? `JA4 ${bytes.toString('latin1')}` : '';
   }
 
   nameOf(slot: number): string {

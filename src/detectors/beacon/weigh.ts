@@ -26,6 +26,8 @@ export interface Facts {
   /** Addresses that took turns behind one certificate or client fingerprint. */
   readonly turns: number;
   readonly behind: string;
+  /** What the place or the client is known by where it has no name, for a ticket; '' where by its address alone. */
+  readonly mark: string;
   /** Calls within five seconds of the first. */
   readonly burst: number;
 }
@@ -66,7 +68,11 @@ export function weigh(f: Facts): { bits: number; reasons: Reason[] } {
   }
   if (session > 0) add(session, `one session was held for ${words(f.sessionMicros)}`);
   if (f.callers <= 1) add(c.aloneBits, 'nobody else in the city calls there');
-  if (!f.named) add(c.noNameBits, 'the place gave no name');
+  if (!f.named)
+    add(
+      c.noNameBits,
+      f.mark === '' ? 'the place gave no name' : `the place gave no name; its ${f.behind} is ${f.mark}`,
+    );
   if (f.habit)
     add(
       -(f.field ? c.habitFieldBits : c.habitBits),

@@ -42,5 +42,5 @@ export const card: DetectorCard = {
     'Where a ticket may be forged, change the key of krbtgt twice.',
   ],
   memoryBound:
-    '50,000 edges, clients, targets and peers each, 200,000 pairs of 8 octets, 20,000 hosts with tickets, 512 hops; the oldest goes, claims last',
+    '50,000 edges, clients, targets, peers and open flows each, 200,000 pairs of 8 octets, 20,000 hosts with tickets, 512 hops; the oldest goes, claims last',
 };

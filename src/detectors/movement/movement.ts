@@ -34,7 +34,7 @@ const PEERS_MAX = 50_000;
 const HOPS_MAX = 512;
 const FETCHED_MAX = 2_000;
 const CALLS_MAX = 200_000;
-const OPEN_MAX = 10_000;
+const OPEN_MAX = 50_000;
 /** Flows from which it is said that none begins at an address of the city. */
 const FLOWS_TO_TELL = 200;
 /** Steps between two hosts within this are one. */
@@ -113,7 +113,11 @@ class Movement implements Detector {
     if (key === undefined && !isClosed && !isAnswered) return;
     const isFirst = key === undefined;
     if (key === undefined) {
-      key = this.#begin(batch, i, way, at);
+      const zones = this.#zones(batch.addresses, i);
+      const isCrossing = this.#crosses(zones, batch.responderPort[i]!);
+      // Within its zone a plant protocol is no step, and there are many: nothing is written of it.
+      if (ways[way]!.plant && !isCrossing) return;
+      key = this.#begin(batch, i, way, at, zones, isCrossing);
       if (!isClosed) this.#open.add(flow, key);
     } else if (isClosed) this.#open.delete(flow);
     const hop = this.#hops.get(key);
@@ -126,11 +130,14 @@ class Movement implements Detector {
   }
 
   /** @returns the key of the hop that the flow is a step of; '' where it is of none */
-  #begin(batch: FlowBatch, i: number, way: string, at: number): string {
-    const { city } = this.#context;
-    // Within its zone a plant protocol is no step, and there are many: before anything is written of it.
-    const isCrossing = this.#crosses(batch.addresses, i, batch.responderPort[i]!);
-    if (ways[way]!.plant && !isCrossing) return '';
+  #begin(
+    batch: FlowBatch,
+    i: number,
+    way: string,
+    at: number,
+    zones: readonly [string, string],
+    isCrossing: boolean,
+  ): string {
     const from = formatAddress(batch.addresses, 8 * i);
     const to = formatAddress(batch.addresses, 8 * i + 4);
     if (this.#sameFlow.isTold(batch, i, from, to)) return '';
@@ -143,19 +150,20 @@ class Movement implements Detector {
     }
     const flow = `tcp ${from}:${batch.originatorPort[i]} > ${to}:${batch.responderPort[i]}`;
     const evidence: Evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
-    const zones = [city.zoneOf(batch.addresses, 8 * i), city.zoneOf(batch.addresses, 8 * i + 4)] as const;
     const hop = this.#look(from, to, way, at, evidence, zones, isCrossing);
     if (hop === undefined) return '';
     if (hop.before.length === 0) this.#hops.trace(hop);
     return Hops.keyOf(from, to);
   }
 
-  /** Whether the two lie in zones that no conduit joins for the port. */
-  #crosses(addresses: Uint32Array, i: number, port: number): boolean {
+  #zones(addresses: Uint32Array, i: number): readonly [string, string] {
     const { city } = this.#context;
-    const from = city.zoneOf(addresses, 8 * i);
-    const to = city.zoneOf(addresses, 8 * i + 4);
-    return from !== '' && to !== '' && from !== to && !city.mayTalk(from, to, `tcp/${port}`);
+    return [city.zoneOf(addresses, 8 * i), city.zoneOf(addresses, 8 * i + 4)];
+  }
+
+  /** Whether no conduit joins the zones for the port. */
+  #crosses([from, to]: readonly [string, string], port: number): boolean {
+    return from !== '' && to !== '' && from !== to && !this.#context.city.mayTalk(from, to, `tcp/${port}`);
   }
 
   #operations(batch: OperationBatch): void {
@@ -180,8 +188,8 @@ class Movement implements Detector {
         continue;
       const flow = `${from}:${batch.clientPort[i]} > ${to}:${batch.serverPort[i]}`;
       const evidence: Evidence = { ...evidenceOf(batch.origin, batch.place[i]!), flow };
-      const zones = [city.zoneOf(batch.addresses, 8 * i), city.zoneOf(batch.addresses, 8 * i + 4)] as const;
-      const isCrossing = this.#crosses(batch.addresses, i, batch.serverPort[i]!);
+      const zones = this.#zones(batch.addresses, i);
+      const isCrossing = this.#crosses(zones, batch.serverPort[i]!);
       const hop = this.#look(from, to, way, at, evidence, zones, isCrossing);
       if (hop !== undefined) this.#weigh(hop, at);
     }
