@@ -19,6 +19,7 @@ export const card: DetectorCard = {
   innocentCauses: [
     'virus scanners, block lists and reputation services that put hashes or addresses into names',
     'mail gateways that read many TXT records',
+    'a host that appends its search list to thousands of other names a week (Kubernetes, ndots 5): list the suffix under dns.allow',
     'a mesh or VPN product that tunnels through DNS on purpose: list its zone in city.yaml under dns.allow',
   ],
   firstSteps: [
