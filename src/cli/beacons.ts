@@ -1,5 +1,4 @@
 // parapet beacons PATH...: RITA's score of each pair that Parapet's own detector can be held against.
-
 import { toJsonLine } from '#findings';
 import { type BeaconRow, compareBeacons } from '#pipeline';
 import { cityOf, ExitCode, options, printable, UsageError, write } from './options.ts';

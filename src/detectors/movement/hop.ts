@@ -80,7 +80,7 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   if (hop.isCrossing)
     say(
       c.crossing,
-      `zones ${hop.zones[0]} and ${hop.zones[1]} have no conduit for this: ${[...strong, ...common].map(told).join('; ')}`,
+      `zones ${hop.zones[0]} and ${hop.zones[1]} have no conduit for this: ${hop.steps.map(told).join('; ')}`,
     );
   else if (strong.length > 0) say(c.newAdmin, `it never administered this host before: ${strong.map(told).join('; ')}`);
   if (common.length > 0 && !hop.serves && !hop.isCrossing)
@@ -126,7 +126,8 @@ export function judge(hop: Hop): { bits: number; reasons: Reason[] } {
   if (hop.before.length > 0)
     say(c.path, `the source had been stepped onto itself: ${[...hop.before, hop.from, hop.to].join(' > ')}`);
   if (hop.roleChange) say(c.firstAdministering, 'the source administered nobody before');
-  if (/twin|control/.test(hop.zones[1])) say(c.towardsTwin, `it leads towards the zone ${hop.zones[1]}`);
+  if (hop.zones[0] !== hop.zones[1] && /twin|control/.test(hop.zones[1]))
+    say(c.towardsTwin, `it leads towards the zone ${hop.zones[1]}`);
   // Whom it administers since long says nothing of a place where nothing leads.
   if (hop.fanOut && !hop.isCrossing) say(c.fanOut, 'the source administers many hosts so since long');
   if (hop.managementRole) say(c.managementRole, 'the source is there to administer, by its role in city.yaml');

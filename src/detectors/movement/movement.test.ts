@@ -64,6 +64,17 @@ describe('fires on', () => {
     expect(b.all).toMatchObject([{ count: 1 }]);
   });
 
+  it('something run from afar across zones, said once with its way', () => {
+    const b = new Bench(movement, zoned);
+    const ends = { from: '10.40.0.1', to: '10.30.0.1' };
+    b.operation({ at: 10, protocol: 'Dcerpc', act: 'Command', code: 12, object: 'svcctl', ...ends });
+    expect(b.all[0]!.reasons.map((r) => r.text)).toContainEqual(
+      expect.stringMatching(
+        /^zones office and control have no conduit for this: a service made and started from afar at/,
+      ),
+    );
+  });
+
   it('a plant protocol from where it never should come', () => {
     const b = new Bench(movement, zoned);
     b.flow({ ...MODBUS, at: 5, from: '10.40.0.1', to: '10.30.0.1' });
@@ -232,6 +243,11 @@ describe('silent on', () => {
     b.flow({ ...SSH, at: 7, from: '192.0.2.1', to: '10.30.0.1', up: 1e6 });
     expect(b.all).toEqual([]);
     expect((b.detector.snapshot() as { edges: unknown[] }).edges).toEqual([]);
+  });
+  it('an engineer who comes to a controller of the own zone for the first time', () => {
+    const b = new Bench(movement, zoned);
+    b.flow({ ...SSH, at: 5, from: '10.30.0.9', to: '10.30.0.1' });
+    expect(b.all).toEqual([]);
   });
   it('a shared address that half the city calls, or a call to it long after or before the step', () => {
     const shared = new Bench(movement);
