@@ -363,10 +363,7 @@ describe.skipIf(mosquitto === undefined)('the gateway before a real Mosquitto', 
     });
   });
 
-  // Tried again where the observer's own link came back after the meter's: it then was not there to hear what was kept.
-  it('holds commands while the broker is away, keeps QoS 1 telemetry, sheds the oldest QoS 0, and comes back', {
-    retry: 3,
-  }, async () => {
+  it('holds commands while the broker is away, keeps QoS 1 telemetry, sheds the oldest QoS 0, and comes back', async () => {
     answer = async () => pass;
     let own = await startBroker();
     const g = await start({}, { broker: `mqtt://127.0.0.1:${own.port}`, limits: { queueBytes: 4096 } });

@@ -11,6 +11,7 @@ import type { GatewayConfig } from './config.ts';
 import type { HoldEntry, Holds } from './holds.ts';
 import type { Judge } from './interlock.ts';
 import { Policy } from './policy.ts';
+import { BrokerReturn } from './ports/broker-return.ts';
 import { Desk, type Past } from './ports/desk.ts';
 import { MqttDoor, type TlsFiles } from './ports/mqtt.ts';
 import type { SessionWorld } from './ports/session.ts';
@@ -83,6 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     receiveMaximum: limits.receiveMaximum,
   };
   const linkName = `parapet-${randomBytes(6).toString('hex')}`;
+  const brokerReturn = new BrokerReturn();
   const hearTelemetry = options.onTelemetry === undefined ? [] : [options.onTelemetry];
   const hearVerdict = options.onVerdict === undefined ? [] : [options.onVerdict];
   const desk = new Desk(
@@ -93,6 +95,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       judge: options.judge,
       link,
       linkName,
+      brokerReturn,
       now,
       say,
       verdict: (v) => {
@@ -110,6 +113,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     budget,
     link,
     linkName,
+    brokerReturn,
     isCommand: (topic) => policy.isCommand(topic),
     isRevoked: (id) => policy.isRevoked(id),
     command: (publish, grants) => desk.submit(publish, grants),

@@ -17,6 +17,7 @@ import {
 } from '../interlock.ts';
 import { Id, type Packet, type Property, type Publish, Reason } from '../mqtt/index.ts';
 import type { Grants, Policy } from '../policy.ts';
+import type { BrokerReturn } from './broker-return.ts';
 import { BrokerLink, type LinkOptions } from './link.ts';
 import { AUTHOR, GATEWAY } from './session.ts';
 
@@ -33,6 +34,7 @@ export interface DeskWorld {
   readonly judge: Judge;
   readonly link: Omit<LinkOptions, 'clientId'>;
   readonly linkName: string;
+  readonly brokerReturn: BrokerReturn;
   /** Microseconds of the wall clock. */
   now(): number;
   say(text: string): void;
@@ -87,6 +89,7 @@ export class Desk {
         down: () => {
           for (const done of this.#outcomes.values()) done('The broker went away before it confirmed: unknown.');
           world.say('The broker is not reachable: commands are held.');
+          world.brokerReturn.lost(this.#link);
         },
         packet: (p) => this.#answered(p),
         drain: () => {},
@@ -270,12 +273,15 @@ export class Desk {
     if (this.#link.up) this.#sendVerdicts();
   }
   #sendVerdicts(): void {
-    for (const v of this.#verdicts.splice(0)) this.#link.send(v);
+    this.#world.brokerReturn.afterAll(() => {
+      if (this.#link.up) for (const v of this.#verdicts.splice(0)) this.#link.send(v);
+    });
   }
 
   #brokerUp(): void {
-    // Clients' own links come back at their own pace; a verdict should not overtake their subscriptions.
-    setTimeout(() => this.#link.up && this.#sendVerdicts(), this.#verdicts.length > 0 ? 500 : 0).unref();
+    this.#world.brokerReturn.reached();
+    this.#world.brokerReturn.back(this.#link);
+    this.#sendVerdicts();
   }
 
   #answered(p: Packet): void {

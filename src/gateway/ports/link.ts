@@ -59,6 +59,13 @@ export class BrokerLink {
     this.#socket?.resume();
   }
 
+  /** Tries again now where it waits to. */
+  hurry(): void {
+    if (this.#closed || this.#retry === undefined) return;
+    clearTimeout(this.#retry);
+    this.#open();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -73,6 +80,7 @@ export class BrokerLink {
   }
 
   #open(): void {
+    this.#retry = undefined;
     const { host, port, version, clientId, packetBytes, receiveMaximum } = this.#options;
     const socket = connect({ host, port, noDelay: true });
     const stream = new PacketStream('server', packetBytes + 4096);

@@ -26,6 +26,7 @@ import {
 } from '../mqtt/index.ts';
 import type { Denied, Grants } from '../policy.ts';
 import { nameFault } from '../topics.ts';
+import type { BrokerReturn } from './broker-return.ts';
 import { BrokerLink, type LinkOptions } from './link.ts';
 import { BoundedQueue, type Budget } from './queue.ts';
 
@@ -43,6 +44,7 @@ export interface SessionWorld {
   readonly link: Omit<LinkOptions, 'clientId'>;
   /** Begins the client ids of our connections to the broker; random, so that two gateways never share one. */
   readonly linkName: string;
+  readonly brokerReturn: BrokerReturn;
   isCommand(topic: string): boolean;
   isRevoked(id: string): boolean;
   /** Judges a command; resolves to the reason code of its acknowledgement. */
@@ -87,6 +89,10 @@ export class Session {
   #will: Will | undefined;
   #ended = false;
   #pausedByBroker = false;
+  /** What was kept waits for the city's subscribers to be back. */
+  #isKeeping = false;
+  /** Counts the broker's returns: what was to be sent after an earlier one is not sent after this. */
+  #returns = 0;
 
   constructor(
     socket: TLSSocket,
@@ -334,6 +340,7 @@ export class Session {
   #subscribed(p: SubscribeAck) {
     const way = this.#underWay.get(p.id);
     this.#underWay.delete(p.id);
+    this.#maybeBack();
     if (way?.kind === 'unsubscribe')
       return this.#send({ ...p, id: way.packet.id, properties: noProperties }, 64, false);
     if (way?.kind !== 'subscribe') return;
@@ -391,7 +398,7 @@ export class Session {
   // --- towards the broker -------------------------------------------------------------------------------------------
 
   #drainToBroker(): void {
-    while (this.#link.up && !this.#link.clogged) {
+    while (this.#link.up && !this.#isKeeping && !this.#link.clogged) {
       const p = this.#toBroker.peek();
       if (p === undefined || (p.qos > 0 && this.#underWay.size >= this.#link.receiveMaximum)) break;
       this.#toBroker.shift();
@@ -419,8 +426,11 @@ export class Session {
   }
 
   #brokerUp(): void {
+    const { brokerReturn } = this.#world;
+    brokerReturn.reached();
     const waiting = [...this.#underWay.values()];
     this.#underWay.clear();
+    const kept: Publish[] = [];
     const isAsked = (filter: string): boolean =>
       waiting.some((w) => w.kind === 'subscribe' && w.packet.filters.some((f) => f.filter === filter));
     for (const [filter, s] of this.#subscriptions) {
@@ -438,15 +448,31 @@ export class Session {
       const id = this.#takeId(w);
       if (w.kind === 'publish') {
         this.#inbound.set(w.clientId, id);
-        this.#link.send({ ...w.packet, id });
+        kept.push({ ...w.packet, id });
       } else if (w.kind === 'subscribe') this.#link.send({ ...w.packet, id });
       else this.#link.send({ ...w.packet, id });
     }
-    this.#drainToBroker();
+    this.#maybeBack();
+    this.#isKeeping = true;
+    const turn = ++this.#returns;
+    brokerReturn.afterAll(() => {
+      if (turn !== this.#returns) return;
+      this.#isKeeping = false;
+      if (!this.#link.up) return;
+      for (const p of kept) this.#link.send(p);
+      this.#drainToBroker();
+    });
+  }
+
+  /** Once what it subscribed to is subscribed again, others' messages find it. */
+  #maybeBack(): void {
+    for (const w of this.#underWay.values()) if (w.kind === 'resubscribe' || w.kind === 'subscribe') return;
+    this.#world.brokerReturn.back(this.#link);
   }
 
   #brokerDown() {
     this.#outbound.clear();
+    if (this.#subscriptions.size > 0) this.#world.brokerReturn.lost(this.#link);
     // A QoS 2 exchange cut in the middle can't be mended with a new session: the client starts it again.
     for (const w of this.#underWay.values())
       if (w.kind === 'publish' && w.received) return this.end(Reason.ServerUnavailable, 'the broker went away', true);
@@ -477,6 +503,7 @@ export class Session {
     this.#toBroker.clear();
     this.#toClient.clear();
     this.#link.close();
+    this.#world.brokerReturn.back(this.#link);
     this.#socket.end();
     this.#socket.setTimeout(2000, () => this.#socket.destroy());
     this.#socket.resume();
