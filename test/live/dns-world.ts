@@ -313,7 +313,9 @@ ${of('recursor.conf')}`,
   async tunnel(tool: 'iodine' | 'dns2tcp'): Promise<Caught> {
     const zone = tool === 'iodine' ? 't.example' : 'd.example';
     if (tool === 'iodine') {
-      this.#spawn('iodine', 'cl', '/usr/sbin/iodine', ['-f', '-r', '-m', '700', '-P', 'secret', resolver, zone]);
+      // With the type told, its handshake comes first: while it looks for a type it may be refused before it has said who it is.
+      const how = ['-f', '-r', '-T', 'NULL', '-m', '700', '-P', 'secret'];
+      this.#spawn('iodine', 'cl', '/usr/sbin/iodine', [...how, resolver, zone]);
       this.#spawn('data', 'cl', process.execPath, ['-e', pourInto('10.99.0.1', 7777)]);
     } else {
       this.#spawn('dns2tcp', 'cl', '/usr/bin/dns2tcpc', ['-r', 'echo', '-l', '2222', '-z', zone, resolver]);
