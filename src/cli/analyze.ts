@@ -2,8 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import { atLeast, ocsfOf, type Severity, severities, stixBundle, toJsonLine } from '#findings';
 import { analyze, keepOutcome, type Outcome, twinsOf } from '#pipeline';
-import { type Common, cityOf, ExitCode, options, painter, printable, UsageError, write } from './options.ts';
-import { text } from './text.ts';
+import { type Common, cityOf, ExitCode, options, painter, plain, UsageError, write } from './options.ts';
+import { faultTexts, text } from './text.ts';
 
 const planes = ['dns', 'flow', 'signalling', 'power', 'water', 'transport', 'gateway'];
 
@@ -84,7 +84,7 @@ async function print(outcome: Outcome, o: Common, summary: readonly Summary[]): 
     return;
   }
   if (o.format === 'stix' || o.format === 'ocsf')
-    for (const f of outcome.faults) process.stderr.write(printable(`${f.code} ${f.file}: ${f.text} ${f.remedy}\n`));
+    for (const line of faultTexts(outcome.faults, plain)) process.stderr.write(line);
   if (o.format === 'stix') {
     const { findings, incidents, at } = outcome;
     await write(`${JSON.stringify(stixBundle({ findings, incidents, actions: [], at }))}\n`);

@@ -1,8 +1,9 @@
 // parapet beacons PATH...: RITA's score of each pair that Parapet's own detector can be held against.
 import { toJsonLine } from '#findings';
 import { type BeaconRow, compareBeacons } from '#pipeline';
-import { cityOf, ExitCode, options, printable, UsageError, write } from './options.ts';
+import { cityOf, ExitCode, options, plain, UsageError, write } from './options.ts';
 import { tableText } from './table.ts';
+import { count, faultTexts } from './text.ts';
 
 export const beaconsHelp = `parapet beacons PATH... [options]
 
@@ -34,7 +35,7 @@ export async function beacons(args: string[]): Promise<number> {
   if (!(least >= 0 && least <= 1)) throw new UsageError('--least takes a score from 0 to 1.');
 
   const { rows, unscored, why, faults } = await compareBeacons(o.positionals, cityOf(o.values));
-  for (const f of faults) process.stderr.write(printable(`${f.code} ${f.file}: ${f.text} ${f.remedy}\n`));
+  for (const line of faultTexts(faults, plain)) process.stderr.write(line);
   const isShown = (r: BeaconRow, from: number): boolean =>
     o.values.all === true || r.finding !== undefined || (typeof r.told !== 'string' && r.told.score >= from);
   if (o.format === 'ndjson') {
@@ -43,7 +44,7 @@ export async function beacons(args: string[]): Promise<number> {
     const shown = rows.filter((r) => isShown(r, least));
     if (shown.length > 0) await write(table(shown));
     if (!o.quiet && rows.length > shown.length)
-      await write(`(${rows.length - shown.length} pairs more, lower or not scored: see --least and --all)\n`);
+      await write(`(${count(rows.length - shown.length, 'pair')} more, lower or not scored: see --least and --all)\n`);
   }
   if (unscored > 0)
     process.stderr.write(`${unscored} connections past two million were not scored: give it less than a day.\n`);

@@ -54,6 +54,9 @@ export function painter(values: Common['values']): (style: Style, text: string) 
   return (style, text) => (on ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
 }
 
+/** No style: for standard error, and where nobody looks. */
+export const plain = (_: Style, text: string): string => text;
+
 export type Style = 'strong' | 'quiet' | 'bad' | 'warn' | 'good';
 const codes: Readonly<Record<Style, string>> = { strong: '1', quiet: '2', bad: '1;31', warn: '33', good: '32' };
 

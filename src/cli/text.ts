@@ -49,20 +49,23 @@ export function text(outcome: Outcome, summary: readonly Summary[], paint: Paint
     );
   }
   for (const c of outcome.coverage) out.push(`${paint('quiet', 'Not seen:')} ${printable(c.text)}\n`);
-  for (const same of Map.groupBy(outcome.faults, (f) => `${f.code} ${f.text}`).values()) {
-    const f = same[0]!;
-    const places = same.slice(0, PLACES_MAX).map(faultPlace);
-    const more = same.length > PLACES_MAX ? ` and ${same.length - PLACES_MAX} files more` : '';
-    out.push(
-      `${paint('warn', f.code)} ${places.join(', ')}${more}: ${printable(f.text)} Lost: ${f.lost}. ${f.remedy}\n`,
-    );
-  }
+  out.push(...faultTexts(outcome.faults, paint));
   const all = summary[summary.length - 1]!;
   const parts = summary.slice(0, -1).map((s) => `${s.messages} ${s.plane} ${s.messages === 1 ? 'event' : 'events'}`);
   out.push(
     `${outcome.findings.length === 0 ? paint('good', 'Nothing found.') : `${count(outcome.findings.length, 'finding')}, ${count(outcome.incidents.length, 'incident')}.`} Read ${count(all.frames, 'frame')}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}${all.seconds > 0 ? ` in ${all.seconds} s` : ''}.${all.shed > 0 ? ` ${all.shed} rows were shed at a capacity.` : ''}\n`,
   );
   return out.join('\n');
+}
+
+/** A line for each kind of fault, with the files that have it. */
+export function faultTexts(faults: readonly Fault[], paint: Paint): string[] {
+  return [...Map.groupBy(faults, (f) => `${f.code} ${f.text}`).values()].map((same) => {
+    const f = same[0]!;
+    const places = same.slice(0, PLACES_MAX).map(faultPlace);
+    const more = same.length > PLACES_MAX ? ` and ${count(same.length - PLACES_MAX, 'file')} more` : '';
+    return `${paint('warn', f.code)} ${places.join(', ')}${more}: ${printable(f.text)} Lost: ${f.lost}. ${f.remedy}\n`;
+  });
 }
 
 function faultPlace(f: Fault): string {
@@ -72,7 +75,7 @@ function faultPlace(f: Fault): string {
   return `${printable(f.file)}${place}${byte}${times}`;
 }
 
-function count(n: number, noun: string): string {
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 

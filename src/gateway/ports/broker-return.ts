@@ -33,7 +33,11 @@ export class BrokerReturn {
   afterAll(send: () => void): void {
     if (this.#away.size === 0) return void send();
     this.#kept.add(send);
-    this.#timer ??= setTimeout(() => this.#release(), WAIT_MS).unref();
+    this.#timer ??= setTimeout(() => {
+      // Whoever is not there by now is not waited for again before it has been: the broker may refuse it for good.
+      this.#away.clear();
+      this.#release();
+    }, WAIT_MS).unref();
   }
 
   #release(): void {
